@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class MessagingConfig(AppConfig):
+    """Contacts, conversations, messages, and the one way out."""
+
+    name = "messaging"
+    verbose_name = _("Messaging")

@@ -1,0 +1,16 @@
+"""The database refuses a row that links two units (I7)."""
+
+from django.db import migrations
+
+from crm_whatsapp.db import tenant_key
+
+
+class Migration(migrations.Migration):
+    dependencies = [("messaging", "0002_initial")]
+
+    operations = [
+        tenant_key("contact_addresses", "contact_id", "contacts", on_delete="CASCADE"),
+        tenant_key("conversations", "contact_id", "contacts", on_delete="CASCADE"),
+        tenant_key("messages", "connection_id", "unit_whatsapp_connections", on_delete="CASCADE"),
+        tenant_key("messages", "conversation_id", "conversations", on_delete="CASCADE"),
+    ]

@@ -1,0 +1,363 @@
+"""Contacts, conversations and messages of a unit, and the lane on which its number sends."""
+
+import re
+from datetime import timedelta
+
+from django.db import connection, models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from crm_whatsapp.db import (
+    ClockNow,
+    Moves,
+    StatusQuerySet,
+    TenantForeignKey,
+    UUIDPrimaryKeyModel,
+    one_of,
+    tenant_parent,
+)
+from units.models import Provider, Unit, User, WhatsAppConnection
+
+
+class ContactQuerySet(models.QuerySet["Contact"]):
+    def matching(self, text: str) -> "ContactQuerySet":
+        """Whose name contains `text`, or whose number contains its digits."""
+        wanted = models.Q(name__icontains=text)
+        if digits := re.sub(r"\D", "", text):
+            numbers = ContactAddress.objects.filter(contact=models.OuterRef("pk"), value__contains=digits)
+            wanted |= models.Exists(numbers)
+        return self.filter(wanted)
+
+
+class Contact(UUIDPrimaryKeyModel):
+    """A person who writes to a unit, or to whom it writes."""
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="contacts", verbose_name=_("unit"), db_index=False)
+    name = models.CharField(_("name"), max_length=200, blank=True, db_default="")
+    # A name typed by staff is never overwritten by what the phone calls itself.
+    name_is_ours = models.BooleanField(db_default=False, editable=False)
+
+    objects = ContactQuerySet.as_manager()
+
+    class Meta:
+        db_table = "contacts"
+        verbose_name = _("contact")
+        verbose_name_plural = _("contacts")
+        constraints = [tenant_parent("contacts")]
+        indexes = [models.Index(fields=["unit", "name", "id"], name="contacts_listed_by_name")]
+
+    def __str__(self) -> str:
+        return self.name or self.phone_number or str(_("No name"))
+
+    @property
+    def phone_number(self) -> str:
+        """E.164, or empty for a person of whom only a LID is known. Prefetch `addresses` where many are shown."""
+        return next((a.value for a in self.addresses.all() if a.kind == AddressKind.PHONE), "")
+
+
+class AddressKind(models.TextChoices):
+    PHONE = "phone", _("Phone number")
+    LID = "lid", _("WhatsApp LID")
+
+
+class ContactAddress(UUIDPrimaryKeyModel):
+    """What identifies a person at WhatsApp. A JID is not a phone number.
+
+    A phone has one normal form (E.164; a Brazilian mobile always with its ninth digit, a landline never), so that both
+    spellings of one number are one address. `jid` is what WhatsApp itself last used, which is where we send.
+    """
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", verbose_name=_("unit"))
+    contact = TenantForeignKey(Contact, related_name="addresses", verbose_name=_("contact"))
+    kind = models.CharField(_("kind"), max_length=8, choices=AddressKind)
+    value = models.CharField(_("address"), max_length=40)
+    jid = models.CharField("JID", max_length=80, blank=True, db_default="")
+    opted_out_at = models.DateTimeField(_("opted out at"), null=True, blank=True)
+    not_on_whatsapp_at = models.DateTimeField(_("not on WhatsApp since"), null=True, blank=True)
+
+    class Meta:
+        db_table = "contact_addresses"
+        verbose_name = _("contact address")
+        verbose_name_plural = _("contact addresses")
+        constraints = [
+            models.UniqueConstraint(fields=["unit", "kind", "value"], name="contact_addresses_one_person_each"),
+            one_of("kind", AddressKind, "contact_addresses_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.value
+
+
+class ConversationStatus(models.TextChoices):
+    OPEN = "open", pgettext_lazy("conversation", "Open")
+    PENDING = "pending", pgettext_lazy("conversation", "Pending")
+    SNOOZED = "snoozed", pgettext_lazy("conversation", "Snoozed")
+    RESOLVED = "resolved", pgettext_lazy("conversation", "Resolved")
+
+
+class ConversationQuerySet(models.QuerySet["Conversation"]):
+    def refresh_summary(self) -> int:
+        """Recompute what the inbox shows of these conversations from their messages.
+
+        A function of the rows, not a running count: any order of events, and any repetition, gives the same.
+        Campaign messages are no answer, so they do not end a wait.
+        """
+        ids = list(self.values_list("id", flat=True))
+        with connection.cursor() as cursor:
+            cursor.execute(_REFRESH_SUMMARY, {"ids": ids})
+            return cursor.rowcount
+
+
+_REFRESH_SUMMARY = """
+UPDATE conversations c SET
+    last_message_at = coalesce(last.happened_at, c.created_at),
+    last_message_preview = coalesce(left(last.body, 200), ''),
+    unread_count = (
+        SELECT count(*) FROM messages m
+        WHERE m.conversation_id = c.id AND m.direction = 'inbound'
+          AND m.created_at > coalesce(c.read_until, '-infinity')),
+    waiting_since = (
+        SELECT min(m.happened_at) FROM messages m
+        WHERE m.conversation_id = c.id AND m.direction = 'inbound'
+          AND m.happened_at > coalesce((
+            SELECT max(o.happened_at) FROM messages o
+            WHERE o.conversation_id = c.id AND o.direction = 'outbound' AND o.origin <> 'campaign'
+              AND o.status NOT IN ('failed', 'cancelled', 'expired')), '-infinity'))
+FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+LEFT JOIN LATERAL (
+    SELECT m.happened_at, m.body FROM messages m
+    WHERE m.conversation_id = wanted.id
+    ORDER BY m.happened_at DESC, m.external_id DESC NULLS LAST, m.id DESC LIMIT 1
+) last ON true
+WHERE c.id = wanted.id
+"""
+
+
+class Conversation(UUIDPrimaryKeyModel):
+    """The chat with one contact, as on the phone: there is one, and it opens again when the contact writes."""
+
+    unit = models.ForeignKey(
+        Unit, models.DB_CASCADE, related_name="conversations", verbose_name=_("unit"), db_index=False
+    )
+    contact = TenantForeignKey(Contact, related_name="conversations", verbose_name=_("contact"))
+    status = models.CharField(
+        _("status"), max_length=16, choices=ConversationStatus, db_default=ConversationStatus.OPEN
+    )
+    assigned_to = models.ForeignKey(
+        User, models.DB_SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("assigned to")
+    )
+    # Whatever arrived here until then has been seen.
+    read_until = models.DateTimeField(null=True, editable=False)
+    unread_count = models.PositiveIntegerField(_("unread"), db_default=0, editable=False)
+    last_message_at = models.DateTimeField(_("last message at"), db_default=ClockNow(), editable=False)
+    last_message_preview = models.CharField(max_length=200, blank=True, db_default="", editable=False)
+    # When the contact wrote last without an answer since; null: nobody waits.
+    waiting_since = models.DateTimeField(_("waiting since"), null=True, editable=False)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        db_table = "conversations"
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
+        constraints = [
+            tenant_parent("conversations"),
+            models.UniqueConstraint(fields=["unit", "contact"], name="conversations_one_per_contact"),
+            one_of("status", ConversationStatus, "conversations_status"),
+        ]
+        indexes = [
+            models.Index(fields=["unit", "-last_message_at", "-id"], name="conversations_inbox"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.contact)
+
+
+class Direction(models.TextChoices):
+    INBOUND = "inbound", _("Inbound")
+    OUTBOUND = "outbound", _("Outbound")
+
+
+class Origin(models.TextChoices):
+    """Who made a message. Replies and API messages go first; campaign messages keep the pace."""
+
+    CONTACT = "contact", _("Contact")
+    REPLY = "reply", _("Reply")
+    CAMPAIGN = "campaign", _("Campaign")
+    PHONE = "phone", _("Sent from the phone")
+    GATEWAY = "gateway", _("Sent by another program")
+
+
+class MessageStatus(models.TextChoices):
+    """How far a message has come.
+
+    ::
+
+        queued → claimed → dispatching → sent → delivered → read
+                    │           ├→ queued     certainly not sent
+                    │           ├→ failed     refused for good
+                    │           └→ uncertain → sent … | failed | a person decides
+        queued, claimed → cancelled | expired          inbound: received
+    """
+
+    RECEIVED = "received", pgettext_lazy("message", "Received")
+    QUEUED = "queued", pgettext_lazy("message", "Queued")
+    CLAIMED = "claimed", pgettext_lazy("message", "Claimed")
+    DISPATCHING = "dispatching", pgettext_lazy("message", "Sending")
+    SENT = "sent", pgettext_lazy("message", "Sent")
+    DELIVERED = "delivered", pgettext_lazy("message", "Delivered")
+    READ = "read", pgettext_lazy("message", "Read")
+    UNCERTAIN = "uncertain", pgettext_lazy("message", "Unconfirmed")
+    FAILED = "failed", pgettext_lazy("message", "Not sent")
+    CANCELLED = "cancelled", pgettext_lazy("message", "Cancelled")
+    EXPIRED = "expired", pgettext_lazy("message", "Expired")
+
+
+S = MessageStatus
+
+
+class MessageQuerySet(StatusQuerySet["Message"]):
+    def waiting(self) -> "MessageQuerySet":
+        """Outbound messages that have not been sent and still may be."""
+        return self.filter(status__in=[S.QUEUED, S.CLAIMED])
+
+    def on_the_way(self) -> "MessageQuerySet":
+        """Outbound messages whose fate is open: nothing more goes to their chat until it is known."""
+        return self.filter(status__in=[S.DISPATCHING, S.UNCERTAIN])
+
+
+class Message(UUIDPrimaryKeyModel):
+    """One message of a conversation, in or out."""
+
+    # A receipt proves that the message went out, whatever we believed of it (I6: forward only).
+    MOVES: Moves = {
+        S.QUEUED: frozenset({S.CLAIMED, S.DISPATCHING}),
+        S.CLAIMED: frozenset({S.QUEUED}),
+        S.DISPATCHING: frozenset({S.CLAIMED}),
+        S.SENT: frozenset({S.DISPATCHING, S.UNCERTAIN}),
+        S.DELIVERED: frozenset({S.SENT, S.FAILED, S.UNCERTAIN}),
+        S.READ: frozenset({S.SENT, S.DELIVERED, S.FAILED, S.UNCERTAIN}),
+        S.UNCERTAIN: frozenset({S.DISPATCHING}),
+        S.FAILED: frozenset({S.CLAIMED, S.DISPATCHING, S.UNCERTAIN, S.SENT}),
+        S.CANCELLED: frozenset({S.QUEUED, S.CLAIMED}),
+        S.EXPIRED: frozenset({S.QUEUED, S.CLAIMED}),
+    }
+    # How long a person's reply is worth sending.
+    REPLY_LIFETIME = timedelta(hours=24)
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="messages", verbose_name=_("unit"), db_index=False)
+    connection = TenantForeignKey(
+        WhatsAppConnection, related_name="messages", verbose_name=_("connection"), db_index=False
+    )
+    conversation = TenantForeignKey(
+        Conversation, related_name="messages", verbose_name=_("conversation"), db_index=False
+    )
+    provider = models.CharField(_("provider"), max_length=16, choices=Provider, db_default=Provider.EVOLUTION)
+    direction = models.CharField(_("direction"), max_length=8, choices=Direction)
+    # WhatsApp's id, unique only within a connection and a direction: when two units write to each other both carry it.
+    external_id = models.CharField(_("external id"), max_length=128, null=True, blank=True)
+    origin = models.CharField(_("origin"), max_length=16, choices=Origin)
+    author = models.ForeignKey(
+        User, models.DB_SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("author")
+    )
+    kind = models.CharField(_("kind"), max_length=32, db_default="text")
+    body = models.TextField(_("text"), blank=True, db_default="")
+    # What the kind needs besides a text: coordinates, poll options, file name …; shape by `messaging.events`.
+    details = models.JSONField(db_default={}, blank=True)
+    reply_to_external_id = models.CharField(max_length=128, blank=True, db_default="")
+
+    status = models.CharField(_("status"), max_length=16, choices=MessageStatus)
+    error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="")
+    error = models.TextField(_("error"), blank=True, db_default="")
+    # WhatsApp's time for what came in, ours for what goes out: the order of the chat.
+    happened_at = models.DateTimeField(_("time"), db_default=ClockNow())
+    dispatched_at = models.DateTimeField(null=True, editable=False)
+    sent_at = models.DateTimeField(_("sent at"), null=True, editable=False)
+    delivered_at = models.DateTimeField(_("delivered at"), null=True, editable=False)
+    read_at = models.DateTimeField(_("read at"), null=True, editable=False)
+
+    # Sending: where to, when, and who has it in hand.
+    recipient = models.CharField(_("recipient"), max_length=80, blank=True, db_default="")
+    attempts = models.PositiveSmallIntegerField(db_default=0, editable=False)
+    due_at = models.DateTimeField(null=True, editable=False)
+    expires_at = models.DateTimeField(null=True, editable=False)
+    claim_token = models.UUIDField(null=True, editable=False)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        db_table = "messages"
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        constraints = [
+            tenant_parent("messages"),
+            # I2. Plain, not partial, so that it can arbitrate ON CONFLICT; NULLs are distinct.
+            models.UniqueConstraint(
+                fields=["connection", "provider", "direction", "external_id"], name="messages_once"
+            ),
+            one_of("provider", Provider, "messages_provider"),
+            one_of("direction", Direction, "messages_direction"),
+            one_of("origin", Origin, "messages_origin"),
+            one_of("status", MessageStatus, "messages_status"),
+        ]
+        indexes = [
+            # The chat, newest first.
+            models.Index(fields=["conversation", "-happened_at", "-id"], name="messages_thread"),
+            # Look-ups by what the provider calls it.
+            models.Index(fields=["external_id"], name="messages_external_id"),
+            # What a lane sends next.
+            models.Index(
+                fields=["connection", "origin", "due_at", "id"],
+                name="messages_queue",
+                condition=models.Q(status="queued"),
+            ),
+            # What has outlived its time.
+            models.Index(fields=["expires_at"], name="messages_expiring", condition=models.Q(status="queued")),
+            # Chats in which a message is on the way or uncertain.
+            models.Index(
+                fields=["conversation", "status"],
+                name="messages_unsettled",
+                condition=models.Q(status__in=["dispatching", "uncertain"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_direction_display()} · {self.get_status_display()}"
+
+
+class SendLane(models.Model):
+    """The one queue on which a number sends: its hot columns, apart from the connection that people edit."""
+
+    connection = models.OneToOneField(
+        WhatsAppConnection,
+        models.DB_CASCADE,
+        primary_key=True,
+        related_name="lane",
+        verbose_name=_("connection"),
+    )
+    # The earliest time at which a look may find something to send; null: nothing waits.
+    due_at = models.DateTimeField(null=True)
+    # No campaign message goes out before: the answer of the send before, plus the interval.
+    next_send_at = models.DateTimeField(db_default=ClockNow())
+    # In flight: who has it, and when he has certainly lost it.
+    claim_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    # Campaign messages of the unit's day; replies do not count.
+    day = models.DateField(null=True)
+    sent_today = models.PositiveIntegerField(db_default=0)
+
+    class Meta:
+        db_table = "send_lanes"
+        verbose_name = _("send lane")
+        verbose_name_plural = _("send lanes")
+        indexes = [
+            models.Index(fields=["due_at"], name="send_lanes_due", condition=models.Q(due_at__isnull=False)),
+            models.Index(
+                fields=["lease_until"],
+                name="send_lanes_in_flight",
+                condition=models.Q(claim_token__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.connection)

@@ -1,0 +1,350 @@
+"""Who works where, and the WhatsApp number of each unit."""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+from zoneinfo import available_timezones
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import UUID7
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from crm_whatsapp.db import ClockNow, UUIDPrimaryKeyModel, one_of, tenant_parent
+from units.crypto import EncryptedTextField
+
+
+def sha256(secret: str) -> bytes:
+    """What is kept of a secret that we only ever compare. Secrets are random and long, so no salt is needed."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+class UserManager(BaseUserManager["User"]):
+    """People are found by their e-mail address, whatever its case."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A person who may log in; without a password, only after one is set."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Staff with every permission in the admin."""
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True} | fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractUser):
+    """A person who logs in: unit staff through a membership, staff of the installation by `is_staff`."""
+
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(_("e-mail"), unique=True, error_messages={"unique": _("This e-mail is in use already.")})
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = []
+
+    objects = UserManager()  # type: ignore[assignment,misc]
+
+    class Meta:
+        db_table = "users"
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise ValidationError unless `name` is an IANA time zone."""
+    if name not in available_timezones():
+        raise ValidationError(_("“%(name)s” is not a time zone. Example: America/Sao_Paulo."), params={"name": name})
+
+
+class UnitQuerySet(models.QuerySet["Unit"]):
+    def of_member(self, user: User) -> "UnitQuerySet":
+        """The units in which `user` works."""
+        return self.filter(memberships__user=user)
+
+
+class Unit(UUIDPrimaryKeyModel):
+    """A shop, a clinic, a branch: it has one WhatsApp number, and its data is its own."""
+
+    name = models.CharField(_("name"), max_length=120)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, db_default="America/Sao_Paulo", validators=[validate_time_zone]
+    )
+
+    objects = UnitQuerySet.as_manager()
+
+    class Meta:
+        db_table = "units"
+        verbose_name = _("unit")
+        verbose_name_plural = _("units")
+        ordering = ["name", "id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Role(models.TextChoices):
+    OWNER = "owner", _("Owner")
+    MANAGER = "manager", _("Manager")
+    AGENT = "agent", _("Agent")
+
+
+class Membership(UUIDPrimaryKeyModel):
+    """A person works in a unit, in a role."""
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="memberships", verbose_name=_("unit"))
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="memberships", verbose_name=_("user"))
+    role = models.CharField(_("role"), max_length=16, choices=Role, db_default=Role.AGENT)
+
+    class Meta:
+        db_table = "memberships"
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
+        constraints = [
+            models.UniqueConstraint(fields=["unit", "user"], name="memberships_one_per_person"),
+            one_of("role", Role, "memberships_role"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.unit} · {self.get_role_display()}"
+
+
+class Provider(models.TextChoices):
+    EVOLUTION = "evolution", "Evolution API"
+    META = "meta", "Meta Cloud API"
+    ZAPI = "zapi", "Z-API"
+
+
+class ConnectionStatus(models.TextChoices):
+    """disconnected → preparing → awaiting_scan → connecting → connected → disconnecting → disconnected."""
+
+    DISCONNECTED = "disconnected", _("Disconnected")
+    PREPARING = "preparing", pgettext_lazy("connection", "Preparing")
+    AWAITING_SCAN = "awaiting_scan", _("Waiting for scan")
+    CONNECTING = "connecting", _("Connecting")
+    CONNECTED = "connected", _("Connected")
+    DISCONNECTING = "disconnecting", _("Disconnecting")
+
+
+class DisconnectCause(models.TextChoices):
+    """Why a number is not connected, for a sentence to the user; empty: never connected, or nothing to say."""
+
+    NONE = "", ""
+    BY_US = "by_us", _("Disconnected here.")
+    LOGGED_OUT = (
+        "logged_out",
+        _("The number was disconnected on the phone. Connect it again to send and receive."),
+    )
+    QR_EXPIRED = (
+        "qr_expired",
+        _("The code was not scanned in time. Generate a new one when the phone is at hand."),
+    )
+    GATEWAY_DOWN = (
+        "gateway_down",
+        _("The WhatsApp server did not answer. It is not your phone. Queued messages wait."),
+    )
+    INSTANCE_MISSING = "instance_missing", _("The WhatsApp server lost this number. Connect it again.")
+    UNREACHABLE = "unreachable", _("WhatsApp could not be reached for minutes. Queued messages wait.")
+
+
+class WhatsAppConnection(UUIDPrimaryKeyModel):
+    """The WhatsApp number of a unit, as the gateway knows it, and the pace it may send at."""
+
+    unit = models.OneToOneField(Unit, models.DB_CASCADE, related_name="connection", verbose_name=_("unit"))
+    provider = models.CharField(
+        _("provider"), max_length=16, choices=Provider, db_default=Provider.EVOLUTION, editable=False
+    )
+    instance_name = models.CharField(_("instance"), max_length=64, unique=True, editable=False)
+    status = models.CharField(
+        _("status"),
+        max_length=16,
+        choices=ConnectionStatus,
+        db_default=ConnectionStatus.DISCONNECTED,
+        editable=False,
+    )
+    status_changed_at = models.DateTimeField(_("status since"), db_default=ClockNow(), editable=False)
+    cause = models.CharField(
+        _("cause"), max_length=24, choices=DisconnectCause, blank=True, db_default="", editable=False
+    )
+    # A data: URI of a PNG, as Evolution sends it.
+    qr_code = models.TextField(_("QR code"), blank=True, db_default="", editable=False)
+    pairing_code = models.CharField(_("pairing code"), max_length=16, blank=True, db_default="", editable=False)
+    qr_expires_at = models.DateTimeField(_("QR code expires at"), null=True, editable=False)
+    phone_number = models.CharField(_("phone number"), max_length=20, blank=True, db_default="", editable=False)
+    profile_name = models.CharField(_("profile name"), max_length=200, blank=True, db_default="", editable=False)
+    profile_picture_url = models.TextField(_("profile picture"), blank=True, db_default="", editable=False)
+    # The instance's own token, which opens its routes at the gateway.
+    provider_token = EncryptedTextField(blank=True, db_default=b"", editable=False)
+    # The gateway said that it is connecting to WhatsApp; while it goes on saying so its instance cannot be deleted.
+    connecting_seen_at = models.DateTimeField(null=True, editable=False)
+    # When somebody should ask the gateway how the connection is; null: nothing to ask.
+    check_due_at = models.DateTimeField(null=True, editable=False)
+
+    interval_seconds = models.DecimalField(
+        _("seconds between campaign messages"),
+        max_digits=7,
+        decimal_places=3,
+        db_default=2,
+        validators=[MinValueValidator(1), MaxValueValidator(3600)],
+        help_text=_("At least this long between two messages of this number. Shorter risks a ban."),
+    )
+    jitter_seconds = models.DecimalField(
+        _("random extra seconds"),
+        max_digits=7,
+        decimal_places=3,
+        db_default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(600)],
+        help_text=_("Up to this many seconds are added at random: it looks more like a person."),
+    )
+    daily_cap = models.PositiveIntegerField(
+        _("campaign messages per day"), null=True, blank=True, help_text=_("Empty: no limit.")
+    )
+    window_start = models.TimeField(_("send campaigns from"), null=True, blank=True)
+    window_end = models.TimeField(_("send campaigns until"), null=True, blank=True)
+
+    class Meta:
+        db_table = "unit_whatsapp_connections"
+        verbose_name = _("WhatsApp connection")
+        verbose_name_plural = _("WhatsApp connections")
+        constraints = [
+            tenant_parent("unit_whatsapp_connections"),
+            one_of("provider", Provider, "unit_whatsapp_connections_provider"),
+            one_of("status", ConnectionStatus, "unit_whatsapp_connections_status"),
+            one_of("cause", DisconnectCause, "unit_whatsapp_connections_cause"),
+            models.CheckConstraint(
+                condition=models.Q(interval_seconds__gte=1, jitter_seconds__gte=0),
+                name="unit_whatsapp_connections_pace",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(window_start__isnull=True, window_end__isnull=True)
+                | models.Q(window_start__isnull=False, window_end__isnull=False),
+                name="unit_whatsapp_connections_window_has_both_ends",
+            ),
+        ]
+        indexes = [
+            # Read by the reconcile drain.
+            models.Index(
+                fields=["check_due_at"],
+                name="connections_check_due",
+                condition=models.Q(check_due_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.unit} · {self.phone_number or self.instance_name}"
+
+    @property
+    def is_connected(self) -> bool:
+        return self.status == ConnectionStatus.CONNECTED
+
+    @property
+    def interval(self) -> timedelta:
+        """The floor of the pace."""
+        return timedelta(seconds=float(self.interval_seconds))
+
+    def clean(self) -> None:
+        if (self.window_start is None) != (self.window_end is None):
+            raise ValidationError(_("Give both ends of the sending window, or none."))
+
+
+def instance_name_for(unit_id: object) -> str:
+    """`unit_<UUID>`: the name of a unit's instance at the gateway."""
+    return f"unit_{unit_id}"
+
+
+class WebhookSecret(UUIDPrimaryKeyModel):
+    """Opens the webhook endpoint for one connection.
+
+    Only the hash is kept, so each registration with the gateway mints a new secret; the one before stays good for the
+    events that are under way.
+    """
+
+    KEEP = 2
+
+    connection = models.ForeignKey(WhatsAppConnection, models.DB_CASCADE, related_name="webhook_secrets")
+    sha256 = models.BinaryField(max_length=32, unique=True)
+
+    class Meta:
+        db_table = "webhook_secrets"
+
+    def __str__(self) -> str:
+        return f"{self.connection_id} · {self.created_at:%Y-%m-%d %H:%M}"
+
+    @classmethod
+    def mint(cls, connection: WhatsAppConnection) -> str:
+        """Make a secret for `connection` and return it, the only time it is seen. The newest two stay valid."""
+        secret = secrets.token_urlsafe(32)
+        cls.objects.create(connection=connection, sha256=sha256(secret))
+        newest = cls.objects.filter(connection=connection).order_by("-created_at", "-id").values("id")[: cls.KEEP]
+        cls.objects.filter(connection=connection).exclude(id__in=list(newest.values_list("id", flat=True))).delete()
+        return secret
+
+
+class ApiToken(UUIDPrimaryKeyModel):
+    """Lets a program act as a person. Shown once; only its hash is kept."""
+
+    user = models.ForeignKey(User, models.DB_CASCADE, related_name="api_tokens", verbose_name=_("user"))
+    name = models.CharField(_("name"), max_length=80)
+    sha256 = models.BinaryField(max_length=32, unique=True)
+
+    class Meta:
+        db_table = "api_tokens"
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def mint(cls, user: User, name: str) -> str:
+        """Make a token for `user` and return it, the only time it is seen."""
+        token = f"crm_{secrets.token_urlsafe(32)}"
+        cls.objects.create(user=user, name=name, sha256=sha256(token))
+        return token
+
+
+class UnitFeed(models.Model):
+    """The counter of a unit's live events. Locked last in a transaction, so that order of numbers is order of commits."""
+
+    unit = models.OneToOneField(Unit, models.DB_CASCADE, primary_key=True, related_name="feed")
+    last_seq = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        db_table = "unit_feeds"
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} · {self.last_seq}"
+
+
+class LiveEvent(models.Model):
+    """Something changed in a unit; written in the transaction of the change, read by open browsers and by sync."""
+
+    pk = models.CompositePrimaryKey("unit_id", "seq")
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="live_events", db_index=False)
+    seq = models.BigIntegerField()
+    # message, conversation, connection or campaign: what to look at again.
+    kind = models.CharField(max_length=24)
+    object_id = models.UUIDField()
+    data = models.JSONField(db_default={})
+    created_at = models.DateTimeField(db_default=ClockNow())
+
+    class Meta:
+        db_table = "live_events"
+        indexes = [models.Index(fields=["created_at"], name="live_events_pruned_by_age")]
+
+    def __str__(self) -> str:
+        return f"{self.unit_id} · {self.seq} · {self.kind}"

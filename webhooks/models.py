@@ -1,0 +1,66 @@
+"""The inbox: what the gateway told us, kept before anything else happens."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from crm_whatsapp.db import ClockNow, UUIDPrimaryKeyModel, one_of
+from units.models import WhatsAppConnection
+
+
+class EventStatus(models.TextChoices):
+    """received → handled | ignored (with a reason) | dead (with its error, replayable)."""
+
+    RECEIVED = "received", pgettext_lazy("event", "Received")
+    HANDLED = "handled", pgettext_lazy("event", "Handled")
+    IGNORED = "ignored", pgettext_lazy("event", "Ignored")
+    DEAD = "dead", pgettext_lazy("event", "Could not be handled")
+
+
+class WebhookEvent(UUIDPrimaryKeyModel):
+    """One body that was posted to the webhook endpoint. It is never changed, only marked."""
+
+    # Null: nobody here has that instance, or the body does not say whose it is.
+    connection = models.ForeignKey(
+        WhatsAppConnection,
+        models.DB_CASCADE,
+        null=True,
+        related_name="webhook_events",
+        verbose_name=_("connection"),
+    )
+    event = models.CharField(_("event"), max_length=80, blank=True)
+    path_event = models.CharField(max_length=80, blank=True)
+    # JSON without secrets, in ASCII: PostgreSQL refuses NUL characters and lone surrogates, their escapes it keeps.
+    # What did not parse is kept as text with its secrets masked.
+    body = models.TextField(_("body"))
+    # SHA-256 of the bytes as they came, or of what makes two hints the same.
+    fingerprint = models.BinaryField(max_length=32)
+    status = models.CharField(
+        _("status"), max_length=16, choices=EventStatus, db_default=EventStatus.RECEIVED, editable=False
+    )
+    reason = models.TextField(_("reason"), blank=True, db_default="")
+    attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0)
+    due_at = models.DateTimeField(_("due at"), db_default=ClockNow())
+    settled_at = models.DateTimeField(_("settled at"), null=True)
+
+    class Meta:
+        db_table = "webhook_events"
+        verbose_name = _("webhook event")
+        verbose_name_plural = _("webhook events")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "fingerprint"], name="webhook_events_once", nulls_distinct=False
+            ),
+            one_of("status", EventStatus, "webhook_events_status"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["connection", "due_at", "id"],
+                name="webhook_events_due",
+                condition=models.Q(status="received"),
+            ),
+            models.Index(fields=["status", "-created_at"], name="webhook_events_listed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event or '?'} · {self.get_status_display()}"
