@@ -1,0 +1,86 @@
+"""Whatever a server answers, a call ends in a value or in a named error, and never in a traceback of ours."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import responses
+
+from tests.units.recordings import SERVER, recording
+from tests.units.test_evolution_service import CALLS, service
+from units.gateways.errors import NotSent, OutcomeUnknown, Rejected, ServerUnavailable
+from units.gateways.evolution import EvolutionService
+
+SEND: tuple[str, str, Callable[[EvolutionService], Any]] = (
+    "POST",
+    "/message/sendText/loja1",
+    lambda s: s.send_message("5511999991234", "oi"),
+)
+SUCCESSES = {
+    "create": "create-baileys-qrcode-false-webhook",
+    "connect": "baileys-connect-with-number-pairing-code",
+    "state": "baileys-connectionState-open",
+    "fetch": "baileys-fetchInstances-after-401",
+    "restart": "baileys-restart-when-open",
+    "logout": "baileys-logout-open",
+    "delete": "baileys-delete-open",
+    "set_webhook": "webhook-set-valid",
+    "find_webhook": "webhook-find-after-create",
+    "find_messages": "baileys-findMessages-by-key-id",
+    "check_numbers": "baileys-whatsappNumbers",
+    "send": "baileys-sendText",
+}
+NONSENSE: tuple[Any, ...] = (None, True, -1, 10**30, "", "x", [], {}, [7], [[]], {"a": 1}, [None])
+
+
+def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    yield path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, child in children:
+        yield from places(child, (*path, name))
+
+
+def damaged(body: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    if not path:
+        return value
+    body = copy.deepcopy(body)
+    holder = body
+    for name in path[:-1]:
+        holder = holder[name]
+    holder[path[-1]] = value
+    return body
+
+
+def damages(body: Any) -> Iterator[Any]:
+    return (damaged(body, path, value) for path in places(body) for value in NONSENSE)
+
+
+@pytest.mark.parametrize("call", SUCCESSES)
+def test_a_recorded_answer_with_any_one_value_replaced_breaks_nothing(call: str) -> None:
+    method, path, perform = CALLS.get(call, SEND)
+    recorded = recording(SUCCESSES[call])["response"]
+    expected = (NotSent, Rejected, OutcomeUnknown) if call == "send" else (ServerUnavailable, NotSent)
+    for body in damages(recorded["body"]):
+        with responses.RequestsMock() as http, suppress(*expected):
+            http.add(method, SERVER + path, status=recorded["status"], body=json.dumps(body))
+            hash(repr(perform(service())))
+
+
+@pytest.mark.parametrize(
+    "name", ["baileys-sendText-number-not-on-whatsapp", "sendText-missing-text", "auth-wrong-create"]
+)
+@pytest.mark.parametrize("call", SUCCESSES)
+def test_a_recorded_refusal_with_any_one_value_replaced_is_an_error(call: str, name: str) -> None:
+    method, path, perform = CALLS.get(call, SEND)
+    recorded = recording(name)["response"]
+    expected = (NotSent, Rejected, OutcomeUnknown) if call == "send" else (ServerUnavailable, NotSent, Rejected)
+    for body in damages(recorded["body"]):
+        with responses.RequestsMock() as http:
+            http.add(method, SERVER + path, status=recorded["status"], body=json.dumps(body))
+            with pytest.raises(expected):
+                perform(service())
