@@ -1,0 +1,210 @@
+"""What a provider tells about messages, in our own words.
+
+Every text in these events is free of NUL characters and lone surrogates (PostgreSQL refuses both), every number is
+finite and fits a bigint, and None always means "not told".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar
+
+
+class MessageKind(StrEnum):
+    """What a message is, once its wrappers (view once, disappearing, document with caption) are off."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    VIDEO = "video"
+    AUDIO = "audio"
+    DOCUMENT = "document"
+    STICKER = "sticker"
+    LOCATION = "location"
+    CONTACT = "contact"
+    REACTION = "reaction"
+    POLL = "poll"
+    POLL_VOTE = "poll_vote"
+    BUTTON_REPLY = "button_reply"
+    LIST_REPLY = "list_reply"
+    INTERACTIVE = "interactive"
+    INTERACTIVE_REPLY = "interactive_reply"
+    BUTTONS = "buttons"
+    LIST = "list"
+    TEMPLATE = "template"
+    ORDER = "order"
+    PRODUCT = "product"
+    GROUP_INVITE = "group_invite"
+    CALL = "call"
+    ALBUM = "album"
+    EDIT = "edit"
+    DELETE = "delete"
+    ENCRYPTED = "encrypted"
+    PROTOCOL = "protocol"
+    UNKNOWN = "unknown"
+
+    @property
+    def is_housekeeping(self) -> bool:
+        """Sent by apps to apps (album headers, keys, sync notices, settings): nothing to show."""
+        return self in (MessageKind.ALBUM, MessageKind.ENCRYPTED, MessageKind.PROTOCOL)
+
+
+class Chat(StrEnum):
+    """Where a JID leads. `lid` even when the phone behind it is known too."""
+
+    INDIVIDUAL = "individual"
+    GROUP = "group"
+    BROADCAST = "broadcast"
+    NEWSLETTER = "newsletter"
+    LID = "lid"
+
+
+class MessageStatus(StrEnum):
+    """WhatsApp's own words for how far a message has come."""
+
+    ERROR = "ERROR"
+    PENDING = "PENDING"
+    SERVER_ACK = "SERVER_ACK"
+    DELIVERY_ACK = "DELIVERY_ACK"
+    READ = "READ"
+    PLAYED = "PLAYED"
+    # Some Evolution 2.3 releases announce an edit by this word (their issue #2010): alone it deletes nothing.
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatAddress:
+    """Who or where: a JID, and what else the payload tells about the same person.
+
+    `jid` is as given, without device suffix; `phone` is "+" and the digits of the phone JID, no ninth digit
+    added or taken away; `lid` is the digits of the LID. Groups, broadcasts and newsletters have neither.
+    """
+
+    jid: str
+    kind: Chat
+    phone: str | None = None
+    lid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A file that came with a message: `size` in bytes, `seconds` of playing time, pixels.
+
+    `url` is a plain link to the file (Evolution with S3), not yet checked for where it leads; `encrypted_url`
+    is WhatsApp's encrypted copy, useless without its keys. With neither `url` nor `base64`, ask the gateway.
+    """
+
+    mime_type: str | None = None
+    file_name: str | None = None
+    size: int | None = None
+    seconds: int | None = None
+    is_voice: bool = False
+    is_gif: bool = False
+    is_view_once: bool = False
+    width: int | None = None
+    height: int | None = None
+    url: str | None = None
+    encrypted_url: str | None = None
+    base64: str | None = field(default=None, repr=False)
+
+    @property
+    def has_base64(self) -> bool:
+        return self.base64 is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageReceived:
+    """A message in a chat.
+
+    - `from_me`: ours, typed on the phone or, with `is_api_echo`, sent through the API.
+    - `external_id`: None when the payload has none; then there is nothing to make idempotent.
+    - `author`: who wrote in a group or broadcast; None in direct chats.
+    - `push_name`: the name the other person chose; None when it is empty, mere punctuation, or our own.
+    - `text`: what a person would read: text, caption, chosen option, emoji. A reaction without text is taken
+      back.
+    - `target_id`: the message that is reacted to or voted on; `reply_to_id`: the quoted one.
+    - `details`: by kind, JSON values only. location: latitude, longitude, name, address, url, live · contact:
+      contacts [{name, phones}] · poll: options, selectable · poll_vote: votes · replies: option_id,
+      description · menus: options [{id, title}] · order, product: id, price_1000, currency, items · audio:
+      transcription · album: images, videos · group_invite: group, code · protocol: type. For any kind:
+      mentions [jid], referral {title, body, source_id, source_url, click_id} of the advert that led here.
+    - `raw_type`: the member that decided the kind, to say "unsupported message (type)".
+    """
+
+    kind: MessageKind
+    external_id: str | None = None
+    from_me: bool = False
+    is_api_echo: bool = False
+    chat: ChatAddress | None = None
+    author: ChatAddress | None = None
+    push_name: str | None = None
+    text: str | None = None
+    timestamp: int | None = None
+    target_id: str | None = None
+    reply_to_id: str | None = None
+    is_forwarded: bool = False
+    status: MessageStatus | None = None
+    media: Media | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+    source: str | None = None
+    raw_type: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageEdited:
+    """A message has a new text: `target_id` is to be changed, `external_id` is what the event carries.
+
+    They are equal unless the edit came as a message of its own. `text` None: edited, but the new text is not
+    told. `target_id` None (an `editedMessage` around plain content): which message it was is not told.
+    """
+
+    kind: ClassVar[MessageKind] = MessageKind.EDIT
+
+    external_id: str | None = None
+    target_id: str | None = None
+    from_me: bool = False
+    chat: ChatAddress | None = None
+    author: ChatAddress | None = None
+    text: str | None = None
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageDeleted:
+    """A message was deleted for everyone. Ids as in `MessageEdited`."""
+
+    kind: ClassVar[MessageKind] = MessageKind.DELETE
+
+    external_id: str | None = None
+    target_id: str | None = None
+    from_me: bool = False
+    chat: ChatAddress | None = None
+    author: ChatAddress | None = None
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageStatusChanged:
+    """A receipt: match by `external_id` alone, only ever move forward.
+
+    `status` None: not told, or only as a bare `ack` number, which programs count differently. `from_me` False
+    with READ is the contact's message read on our own phone (on the Business channel it is always False and
+    tells nothing).
+    """
+
+    external_id: str | None = None
+    status: MessageStatus | None = None
+    from_me: bool | None = None
+    chat: ChatAddress | None = None
+    participant: ChatAddress | None = None
+    error: str | None = None
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistorySynced:
+    """Old messages after a pairing, perhaps thousands. Nobody is to be notified about them."""
+
+    messages: tuple["MessageReceived | MessageEdited | MessageDeleted", ...] = ()
+
+
+type MessageEvent = MessageReceived | MessageEdited | MessageDeleted

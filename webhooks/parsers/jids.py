@@ -1,0 +1,112 @@
+"""JIDs: WhatsApp's addresses, and which of the many in a payload is whose."""
+
+import re
+
+from messaging.events import Chat, ChatAddress
+from webhooks.parsers.values import JSONObject, flag, identifier, mapping
+
+_KINDS = {
+    "s.whatsapp.net": Chat.INDIVIDUAL,
+    "c.us": Chat.INDIVIDUAL,
+    "hosted": Chat.INDIVIDUAL,
+    "g.us": Chat.GROUP,
+    "broadcast": Chat.BROADCAST,
+    "newsletter": Chat.NEWSLETTER,
+    "lid": Chat.LID,
+    "hosted.lid": Chat.LID,
+}
+_DEVICE = re.compile(r"(?:_\d+)?:\d+$", re.ASCII)
+_DIGITS = re.compile(r"\d{1,20}", re.ASCII)
+# Shorter ones are row numbers of somebody's database, longer ones are no phone (E.164 ends at 15 digits).
+_BARE_PHONE = re.compile(r"\+?(\d{7,15})", re.ASCII)
+_BARE_GROUP = re.compile(r"\d{7,15}-\d{9,11}", re.ASCII)
+
+
+def parse_jid(value: object) -> ChatAddress | None:
+    """One address, or None when the value is none (a database id, a name, nothing).
+
+    A LID is not a phone. Bare digits, as the EVOLUTION channel and imitations send them, are a phone.
+    """
+    jid = identifier(value)
+    if jid is None:
+        return None
+    user, at, server = jid.rpartition("@")
+    if not at:
+        if bare := _BARE_PHONE.fullmatch(jid):
+            return ChatAddress(jid=jid, kind=Chat.INDIVIDUAL, phone=f"+{bare[1]}")
+        return ChatAddress(jid=jid, kind=Chat.GROUP) if _BARE_GROUP.fullmatch(jid) else None
+    kind = _KINDS.get(server.lower())
+    if kind is None:
+        return None
+    user = _DEVICE.sub("", user)
+    digits = user.removeprefix("+")
+    known = digits if _DIGITS.fullmatch(digits) else None
+    return ChatAddress(
+        jid=f"{user}@{server}",
+        kind=kind,
+        phone=f"+{known}" if known and kind is Chat.INDIVIDUAL else None,
+        lid=known if kind is Chat.LID else None,
+    )
+
+
+def same_person(*candidates: object) -> ChatAddress | None:
+    """The first address among the candidates, completed with the phone and the LID that the others tell."""
+    found = [address for address in map(parse_jid, candidates) if address]
+    if not found:
+        return None
+    address = found[0]
+    if address.kind not in (Chat.INDIVIDUAL, Chat.LID):
+        return address
+    return ChatAddress(
+        jid=address.jid,
+        kind=address.kind,
+        phone=next((other.phone for other in found if other.phone), None),
+        lid=next((other.lid for other in found if other.lid), None),
+    )
+
+
+def key_of(element: JSONObject) -> JSONObject:
+    """The `key` of a message; Evolution 1.x has its members beside the rest."""
+    return mapping(element.get("key")) or element
+
+
+def key_id(key: JSONObject) -> str | None:
+    """The id in a key; whatsmeow programs write it in capitals."""
+    return identifier(key.get("id")) or identifier(key.get("ID"))
+
+
+def is_from_me(element: JSONObject) -> bool | None:
+    """Whether a message is ours; None when that is not told."""
+    own = flag(mapping(element.get("key")).get("fromMe"))
+    return flag(element.get("fromMe")) if own is None else own
+
+
+def chat_of(element: JSONObject, *, own_phone: str | None) -> ChatAddress | None:
+    """The chat of a message: `remoteJid`, completed with the phone and the LID of the other side.
+
+    Where they stand depends on the version: nowhere (1.8, some 2.3), `senderPn` and `senderLid` (2.3.0 to
+    2.3.2), `remoteJidAlt` (2.3.4 on, in the key or beside it), `previousRemoteJid` (a LID, rewritten).
+    """
+    key = key_of(element)
+    remote = [key.get("remoteJid"), key.get("remoteJID"), element.get("remoteJid")]
+    others = [key.get("remoteJidAlt"), element.get("remoteJidAlt")]
+    if is_from_me(element):
+        # The sender is us: neither our LID nor our phone may become the contact's.
+        others += [key.get("recipientPn"), key.get("recipientLid")]
+        sender = parse_jid(key.get("senderPn"))
+        if sender and own_phone and sender.phone != own_phone:
+            others.append(key.get("senderPn"))
+    else:
+        others += [source.get(name) for name in ("senderPn", "senderLid") for source in (key, element)]
+    return same_person(*remote, *others, key.get("previousRemoteJid"), element.get("previousRemoteJid"))
+
+
+def author_of(element: JSONObject, chat: ChatAddress | None) -> ChatAddress | None:
+    """Who wrote in a group. Direct chats have no author: some imitations fill `participant` there."""
+    if chat is None or chat.kind in (Chat.INDIVIDUAL, Chat.LID):
+        return None
+    names = ["participant", "participantAlt", "participantPn", "participantLid"]
+    if not is_from_me(element):
+        names += ["senderPn", "senderLid"]
+    key = key_of(element)
+    return same_person(*(source.get(name) for name in names for source in (key, element)))

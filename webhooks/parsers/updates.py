@@ -1,0 +1,132 @@
+"""What became of a message: messages.update, messages.edited, messages.delete, send.message.update."""
+
+from messaging.events import MessageDeleted, MessageEdited, MessageKind, MessageReceived, MessageStatusChanged
+from webhooks.parsers.content import Content, protocol_kind, read_content
+from webhooks.parsers.events import Ignored, IgnoreReason
+from webhooks.parsers.jids import author_of, chat_of, is_from_me, key_id
+from webhooks.parsers.menus import read_votes
+from webhooks.parsers.messages import external_id, read_status
+from webhooks.parsers.values import EMPTY, JSONObject, first, items, lines, mapping, text, timestamp
+
+type Update = MessageStatusChanged | MessageEdited | MessageDeleted | MessageReceived | Ignored
+
+_NOTHING = Content(kind=MessageKind.UNKNOWN)
+
+
+def read_update(element: object, *, event: str, own_phone: str | None) -> Update:
+    """messages.update: a receipt; or, in some versions, an edit or a deletion."""
+    outer = mapping(element)
+    if not outer:
+        return Ignored(event=event, reason=IgnoreReason.NO_MESSAGE)
+    update = mapping(outer.get("update"))
+    status = read_status(outer.get("status")) or read_status(update.get("status"))
+    content = _new_content(outer)
+    if content.kind is MessageKind.DELETE or ("message" in update and update["message"] is None):
+        return _deleted(outer, own_phone, content)
+    if content.kind is MessageKind.EDIT or (status is None and "message" in update and content.text):
+        return _edited(outer, own_phone, content)
+    votes = read_votes(EMPTY, outer) or read_votes(EMPTY, update)
+    chat = chat_of(outer, own_phone=own_phone)
+    if votes and status is None:
+        return MessageReceived(
+            kind=MessageKind.POLL_VOTE,
+            from_me=bool(is_from_me(outer)),
+            chat=chat,
+            author=author_of(outer, chat),
+            text=", ".join(votes),
+            target_id=external_id(outer),
+            details={"votes": votes},
+            raw_type="pollUpdates",
+        )
+    return MessageStatusChanged(
+        external_id=external_id(outer),
+        status=status,
+        from_me=is_from_me(outer),
+        chat=chat,
+        participant=author_of(outer, chat),
+        error=_error(outer) or _error(update),
+        timestamp=_time(outer, update),
+    )
+
+
+def read_edit(element: object, *, event: str, own_phone: str | None) -> Update:
+    """messages.edited and send.message.update: an edit, or any other protocol message.
+
+    Evolution 2.3 sends every protocol message under this event: revokes, history sync notices, and more
+    (baileys-messages.edited-BUT-IT-IS-A-REVOKE.json).
+    """
+    outer = mapping(element)
+    if not outer:
+        return Ignored(event=event, reason=IgnoreReason.NO_MESSAGE)
+    content = _new_content(outer)
+    kind = content.kind if outer.get("type") is None else protocol_kind(outer["type"])
+    if kind is MessageKind.DELETE:
+        return _deleted(outer, own_phone, content)
+    if kind is MessageKind.PROTOCOL and content.text is None and "editedMessage" not in outer:
+        chat = chat_of(outer, own_phone=own_phone)
+        return Ignored(event=event, reason=IgnoreReason.PROTOCOL_NOTICE, chat=chat)
+    return _edited(outer, own_phone, content)
+
+
+def read_delete(element: object, *, event: str, own_phone: str | None) -> Update:
+    """messages.delete: a contact's revoke (flat), or a deletion through the API (with `key`)."""
+    outer = mapping(element)
+    if not outer:
+        return Ignored(event=event, reason=IgnoreReason.NO_MESSAGE)
+    content = read_content(outer.get("message"), EMPTY)
+    return _deleted(outer, own_phone, content if content.kind is MessageKind.DELETE else _NOTHING)
+
+
+def _new_content(outer: JSONObject) -> Content:
+    """What the message says now, wherever this version puts it."""
+    update = mapping(outer.get("update"))
+    for source in (outer, update):
+        if isinstance(source.get("editedMessage"), dict | str):
+            return read_content(source["editedMessage"], EMPTY)
+    for source in (update, outer):
+        if isinstance(source.get("message"), dict):
+            return read_content(source["message"], EMPTY)
+    loose = first(outer, ("text", "newText", "newMessage", "content"))
+    return read_content(loose, EMPTY) if isinstance(loose, str | dict) else _NOTHING
+
+
+def _edited(outer: JSONObject, own_phone: str | None, content: Content) -> MessageEdited:
+    chat = chat_of(outer, own_phone=own_phone)
+    return MessageEdited(
+        external_id=external_id(outer),
+        target_id=content.target_id or external_id(outer),
+        from_me=bool(is_from_me(outer)),
+        chat=chat,
+        author=author_of(outer, chat),
+        text=content.text,
+        timestamp=_time(outer, mapping(outer.get("update"))),
+    )
+
+
+def _deleted(outer: JSONObject, own_phone: str | None, content: Content) -> MessageDeleted:
+    chat = chat_of(outer, own_phone=own_phone)
+    # Baileys gives the id of the revoked message in a key inside the update.
+    inner = key_id(mapping(mapping(outer.get("update")).get("key")))
+    return MessageDeleted(
+        external_id=external_id(outer),
+        target_id=content.target_id or external_id(outer) or inner,
+        from_me=bool(is_from_me(outer)),
+        chat=chat,
+        author=author_of(outer, chat),
+        timestamp=_time(outer, mapping(outer.get("update"))),
+    )
+
+
+def _time(outer: JSONObject, update: JSONObject) -> int | None:
+    names = ("messageTimestamp", "timestampMs", "editedTimestamp", "timestamp", "datetime")
+    return timestamp(first(outer, names)) or timestamp(first(update, names))
+
+
+def _error(source: JSONObject) -> str | None:
+    """WhatsApp's reason for a refusal: Baileys' stub parameters (a code such as "463"), or what others call
+    error.
+    """
+    codes = (text(code) for code in items(source.get("messageStubParameters")))
+    error = source.get("error")
+    told = first(mapping(error), ("message", "title", "code")) if isinstance(error, dict) else error
+    return lines(*codes, text(told))
