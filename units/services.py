@@ -1,0 +1,487 @@
+"""Units, and the life of their WhatsApp connection."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.db import connection as database
+from django.db import transaction
+
+from crm_whatsapp.bell import ring_on_commit
+from crm_whatsapp.db import ClockNow
+from units import live
+from units.gateways.errors import GatewayError, InstanceExists, InstanceMissing
+from units.gateways.evolution import EvolutionService
+from units.models import (
+    ConnectionStatus,
+    DisconnectCause,
+    Membership,
+    Role,
+    Unit,
+    User,
+    WebhookSecret,
+    WhatsAppConnection,
+    instance_name_for,
+    sha256,
+)
+
+log = structlog.get_logger(__name__)
+
+WEBHOOK_PATH = "/webhooks/whatsapp/evolution/"
+# Each QR code lives 45 s (CONTRACT §2).
+QR_LIFETIME = timedelta(seconds=45)
+# A webhook may be lost: how often we ask although nothing happened, and while somebody waits for the phone.
+CHECK_QUIET = timedelta(seconds=60)
+CHECK_BUSY = timedelta(seconds=5)
+CHECK_DOWN = timedelta(seconds=15)
+# Connecting for longer than this means that WhatsApp cannot be reached (CONTRACT §2, Disconnects).
+CONNECTING_LIMIT = timedelta(minutes=3)
+# A new instance answers connect with a code in some 2 s; without one for this long, none will come.
+PREPARING_LIMIT = timedelta(seconds=60)
+# The gateway frees a deleted name about half a second later.
+DELETION_SECONDS = 10.0
+
+_BEING_PAIRED = frozenset({ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN, ConnectionStatus.CONNECTING})
+
+
+def create_unit(name: str, *, owner: User | None = None, time_zone: str = "America/Sao_Paulo") -> Unit:
+    """A unit with its connection, not connected yet, and its first person."""
+    with transaction.atomic():
+        unit = Unit.objects.create(name=name, time_zone=time_zone)
+        WhatsAppConnection.objects.create(unit=unit, instance_name=instance_name_for(unit.id))
+        if owner:
+            Membership.objects.create(unit=unit, user=owner, role=Role.OWNER)
+    return unit
+
+
+def delete_unit(unit: Unit) -> None:
+    """Delete a unit and all that is its own, in the database: Django's collector would load every row."""
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM units WHERE id = %s", [unit.id])
+
+
+class ConnectionService:
+    """Connects and disconnects a unit's number, and keeps our picture of it true.
+
+    Webhooks are hints: they show at once, and what `connectionState` says afterwards is what stays. A hint is applied in
+    the transaction of its caller, who publishes `changes` at the end of it; everything else is transactions of its own.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.changes: list[live.Change] = []
+        self.gateway = EvolutionService(instance_name_for(unit.id))
+
+    # What people ask for
+
+    def connect(self, *, phone_number: str | None = None) -> WhatsAppConnection:
+        """Have a QR code made (and a pairing code, with the number of the phone); nothing to do when connected.
+
+        Raises GatewayError: the number stays as it was, with a cause to show.
+        """
+        connection = self._connection()
+        if connection.status == ConnectionStatus.DISCONNECTING:
+            connection = self.refresh()
+        if not connection.is_connected:
+            self._set(_preparing)
+        try:
+            self._ensure_instance(connection)
+            answer = self.gateway.connect(phone_number=phone_number)
+        except GatewayError as error:
+            self._gateway_failed(error)
+            raise
+        if answer.state == "open":
+            return self.refresh()
+
+        def show_code(connection: WhatsAppConnection, now: Any) -> None:
+            _soon(connection, now, CHECK_BUSY)
+            if connection.status in _BEING_PAIRED and answer.qr:
+                _show_code(connection, now, image=answer.qr, pairing_code=answer.pairing_code)
+
+        return self._set(show_code)
+
+    def disconnect(self) -> WhatsAppConnection:
+        """End the session and delete the instance: after a logout alone it would never receive again (CONTRACT §2).
+
+        Raises GatewayError when the gateway does not answer; the deletion is tried again until it has happened.
+        """
+        self._set(_disconnecting)
+        try:
+            return self._delete_instance()
+        except GatewayError as error:
+            log.warning("disconnect_delayed", unit_id=str(self.unit.id), error=str(error))
+            raise
+
+    def refresh(self) -> WhatsAppConnection:
+        """Ask the gateway and believe it. Never raises: a gateway that does not answer is a cause to show."""
+        connection = self._connection()
+        try:
+            if connection.status == ConnectionStatus.DISCONNECTING:
+                return self._delete_instance()
+            state = self.gateway.connection_state()
+        except InstanceMissing:
+            return self._set(_instance_missing)
+        except GatewayError as error:
+            return self._gateway_failed(error)
+        if state == "open":
+            return self._opened(connection)
+        if state == "connecting":
+            return self._set(_still_connecting)
+        return self._closed(connection)
+
+    # What the gateway tells by webhook
+
+    def hint_code(self, *, image: str | None, pairing_code: str | None, limit_reached: bool) -> None:
+        """A QR code to show, or the word that there are no more."""
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            if _is_ours_to_end(connection) or connection.is_connected:
+                _soon(connection, now)
+            elif limit_reached:
+                _disconnected(connection, now, DisconnectCause.QR_EXPIRED)
+            elif image:
+                _show_code(connection, now, image=image, pairing_code=pairing_code)
+                _soon(connection, now, CHECK_BUSY)
+
+        self._change(show)
+
+    def hint_open(self, *, phone: str | None, profile_name: str | None, profile_picture_url: str | None) -> None:
+        """The number is connected, or was a moment ago."""
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            if not _is_ours_to_end(connection):
+                _connected(connection, now, phone, profile_name, profile_picture_url)
+            _soon(connection, now)
+
+        self._change(show)
+
+    def hint_connecting(self) -> None:
+        """The gateway speaks to WhatsApp. With WhatsApp out of reach it says so without end."""
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            connection.connecting_seen_at = now
+            # The first comes just before the first code; one that comes long after a code follows a scan.
+            if (
+                connection.status == ConnectionStatus.AWAITING_SCAN
+                and connection.qr_expires_at
+                and now > connection.qr_expires_at - QR_LIFETIME + timedelta(seconds=5)
+            ):
+                _move(connection, now, ConnectionStatus.CONNECTING)
+            _soon(connection, now)
+
+        self._change(show)
+
+    def hint_closed(self, *, logged_out: bool) -> None:
+        """The session ended: by the phone (`logged_out`), or because nobody scanned."""
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            if not _is_ours_to_end(connection) and logged_out:
+                _disconnected(connection, now, DisconnectCause.LOGGED_OUT)
+            _soon(connection, now)
+
+        self._change(show)
+
+    # Steps
+
+    def _connection(self) -> WhatsAppConnection:
+        return WhatsAppConnection.objects.get(unit=self.unit)
+
+    def _set(self, change: Callable[[WhatsAppConnection, Any], None]) -> WhatsAppConnection:
+        """`_change` in a transaction of its own."""
+        with transaction.atomic():
+            connection = self._change(change)
+            live.publish(self.changes)
+        self.changes = []
+        return connection
+
+    def _change(self, change: Callable[[WhatsAppConnection, Any], None]) -> WhatsAppConnection:
+        """Apply `change(connection, now)` under the row's lock and save what it changed."""
+        row = WhatsAppConnection.objects.select_for_update(no_key=True).annotate(clock=ClockNow())
+        connection = row.get(unit=self.unit)
+        now = connection.clock  # type: ignore[attr-defined]
+        before = {field: getattr(connection, field) for field in _WATCHED}
+        change(connection, now)
+        changed = [field for field in _WATCHED if getattr(connection, field) != before[field]]
+        if changed:
+            connection.save(update_fields=changed)
+        if connection.check_due_at and connection.check_due_at <= now:
+            ring_on_commit("units.tasks.reconcile_connections")
+        if set(changed) - {"check_due_at", "connecting_seen_at"}:
+            data = {"status": connection.status}
+            self.changes.append(
+                live.Change(unit_id=self.unit.id, kind="connection", object_id=connection.id, data=data)
+            )
+        if "status" in changed:
+            log.info(
+                "connection_moved",
+                unit_id=str(self.unit.id),
+                was=before["status"],
+                status=connection.status,
+                cause=connection.cause,
+            )
+        return connection
+
+    def _ensure_instance(self, connection: WhatsAppConnection) -> None:
+        """The instance exists and posts to us. Its name may still be taken by one that is being deleted."""
+        deadline = time.monotonic() + DELETION_SECONDS
+        while True:
+            try:
+                self.gateway.connection_state()
+            except InstanceMissing:
+                pass
+            else:
+                self._ensure_webhook(connection)
+                return
+            try:
+                self.gateway.create_instance(webhook_url=_webhook_url(WebhookSecret.mint(connection)))
+            except InstanceExists:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+            else:
+                return
+
+    def _ensure_webhook(self, connection: WhatsAppConnection) -> None:
+        """Register our address unless it is. Not a new secret each time: events under way carry the one before."""
+        webhook = self.gateway.find_webhook()
+        if webhook and webhook.enabled and webhook.url.startswith(settings.PUBLIC_URL + WEBHOOK_PATH):
+            secret = urlsplit(webhook.url).path.rpartition("/")[2]
+            if connection.webhook_secrets.filter(sha256=sha256(secret)).exists():
+                return
+        self.gateway.set_webhook(url=_webhook_url(WebhookSecret.mint(connection)))
+
+    def _opened(self, connection: WhatsAppConnection) -> WhatsAppConnection:
+        """Connected; who it is comes with the `open` webhook, which may be lost."""
+        phone = name = picture = None
+        if not connection.is_connected or not connection.phone_number:
+            try:
+                info = self.gateway.fetch_instance()
+            except GatewayError:
+                info = None
+            if info:
+                phone, name, picture = info.owner_phone, info.profile_name, info.picture_url
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            if _is_ours_to_end(connection):
+                return
+            _connected(connection, now, phone, name, picture)
+            _soon(connection, now, CHECK_QUIET)
+
+        return self._set(show)
+
+    def _closed(self, connection: WhatsAppConnection) -> WhatsAppConnection:
+        """No session now: ended for good, or between two attempts to reach WhatsApp."""
+        reason = None
+        if connection.is_connected or connection.status == ConnectionStatus.CONNECTING:
+            try:
+                info = self.gateway.fetch_instance()
+                reason = info.disconnection_reason if info else None
+            except GatewayError:
+                reason = None
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            since = now - connection.status_changed_at
+            reconnecting = connection.connecting_seen_at and now - connection.connecting_seen_at < CHECK_DOWN * 2
+            if connection.status == ConnectionStatus.AWAITING_SCAN:
+                _disconnected(connection, now, DisconnectCause.QR_EXPIRED)
+            elif connection.status == ConnectionStatus.PREPARING:
+                if since < PREPARING_LIMIT:
+                    return _soon(connection, now, CHECK_BUSY)
+                _disconnected(connection, now, DisconnectCause.UNREACHABLE)
+            elif connection.is_connected or connection.status == ConnectionStatus.CONNECTING:
+                if reconnecting:
+                    _move(connection, now, ConnectionStatus.CONNECTING)
+                    if now - connection.status_changed_at > CONNECTING_LIMIT:
+                        connection.cause = DisconnectCause.UNREACHABLE
+                    return _soon(connection, now, CHECK_DOWN)
+                _disconnected(connection, now, DisconnectCause.LOGGED_OUT if reason else DisconnectCause.UNREACHABLE)
+            if connection.cause == DisconnectCause.UNREACHABLE:
+                _soon(connection, now, CHECK_DOWN)
+            else:
+                connection.check_due_at = None
+            return None
+
+        return self._set(show)
+
+    def _gateway_failed(self, error: GatewayError) -> WhatsAppConnection:
+        """The status stays as last known; the cause says that nobody knows."""
+        log.warning("gateway_failed", unit_id=str(self.unit.id), error=str(error))
+
+        def show(connection: WhatsAppConnection, now: Any) -> None:
+            connection.cause = DisconnectCause.GATEWAY_DOWN
+            if connection.status == ConnectionStatus.PREPARING:
+                _move(connection, now, ConnectionStatus.DISCONNECTED)
+            _soon(connection, now, CHECK_DOWN)
+
+        return self._set(show)
+
+    def _delete_instance(self) -> WhatsAppConnection:
+        """Delete, and wait until it is gone. One that is reconnecting would become a zombie: later, then."""
+        deadline = time.monotonic() + DELETION_SECONDS
+        connection = self._connection()
+        deleted = False
+        while time.monotonic() < deadline:
+            try:
+                state = self.gateway.connection_state()
+                if not deleted and not (state == "close" and self._is_reconnecting(connection)):
+                    self.gateway.delete()
+                    deleted = True
+            except InstanceMissing:
+                return self._set(lambda connection, now: _disconnected(connection, now, DisconnectCause.BY_US))
+            if not deleted:
+                break
+            time.sleep(0.2)
+        return self._set(lambda connection, now: _soon(connection, now, CHECK_DOWN))
+
+    @staticmethod
+    def _is_reconnecting(connection: WhatsAppConnection) -> bool:
+        recent = WhatsAppConnection.objects.filter(
+            pk=connection.pk, connecting_seen_at__gt=ClockNow() - timedelta(seconds=30)
+        )
+        return recent.exclude(status__in=[ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN]).exists()
+
+
+def reconcile_due() -> int:
+    """Ask the gateway about every connection whose check is due; the number of them asked about."""
+    asked = 0
+    while True:
+        with transaction.atomic():
+            due = (
+                WhatsAppConnection.objects.select_for_update(no_key=True, skip_locked=True, of=("self",))
+                .select_related("unit")
+                .filter(check_due_at__lte=ClockNow())
+                .order_by("check_due_at")
+                .first()
+            )
+            if due is None:
+                return asked
+            # Whoever dies while asking has put it off, not lost it.
+            WhatsAppConnection.objects.filter(pk=due.pk).update(check_due_at=ClockNow() + CHECK_DOWN)
+        ConnectionService(due.unit).refresh()
+        asked += 1
+
+
+# Changes of a connection, applied to a locked row
+
+_WATCHED = (
+    "status",
+    "status_changed_at",
+    "cause",
+    "qr_code",
+    "pairing_code",
+    "qr_expires_at",
+    "phone_number",
+    "profile_name",
+    "profile_picture_url",
+    "check_due_at",
+    "connecting_seen_at",
+)
+
+
+def _webhook_url(secret: str) -> str:
+    return settings.PUBLIC_URL + WEBHOOK_PATH + secret
+
+
+def _is_ours_to_end(connection: WhatsAppConnection) -> bool:
+    """We have disconnected it, or are at it: what the gateway still says about it is old."""
+    return connection.status == ConnectionStatus.DISCONNECTING or (
+        connection.status == ConnectionStatus.DISCONNECTED and connection.cause == DisconnectCause.BY_US
+    )
+
+
+def _move(connection: WhatsAppConnection, now: Any, status: ConnectionStatus) -> None:
+    if connection.status != status:
+        connection.status = status
+        connection.status_changed_at = now
+
+
+def _soon(connection: WhatsAppConnection, now: Any, after: timedelta = timedelta(0)) -> None:
+    connection.check_due_at = now + after
+
+
+def _clear_code(connection: WhatsAppConnection) -> None:
+    connection.qr_code = connection.pairing_code = ""
+    connection.qr_expires_at = None
+
+
+def _preparing(connection: WhatsAppConnection, now: Any) -> None:
+    if connection.is_connected:
+        return
+    if connection.status != ConnectionStatus.AWAITING_SCAN:
+        _clear_code(connection)
+        _move(connection, now, ConnectionStatus.PREPARING)
+    connection.cause = DisconnectCause.NONE
+    _soon(connection, now, CHECK_BUSY)
+
+
+def _show_code(connection: WhatsAppConnection, now: Any, *, image: str, pairing_code: str | None) -> None:
+    _move(connection, now, ConnectionStatus.AWAITING_SCAN)
+    connection.cause = DisconnectCause.NONE
+    if image != connection.qr_code:
+        connection.qr_code = image
+        connection.qr_expires_at = now + QR_LIFETIME
+    if pairing_code:
+        connection.pairing_code = pairing_code
+
+
+def _connected(
+    connection: WhatsAppConnection, now: Any, phone: str | None, name: str | None, picture: str | None
+) -> None:
+    _move(connection, now, ConnectionStatus.CONNECTED)
+    _clear_code(connection)
+    connection.cause = DisconnectCause.NONE
+    connection.phone_number = phone or connection.phone_number
+    connection.profile_name = name or connection.profile_name
+    connection.profile_picture_url = picture or connection.profile_picture_url
+
+
+def _disconnected(connection: WhatsAppConnection, now: Any, cause: DisconnectCause) -> None:
+    if connection.status != ConnectionStatus.DISCONNECTED:
+        connection.cause = cause
+    _move(connection, now, ConnectionStatus.DISCONNECTED)
+    _clear_code(connection)
+    connection.check_due_at = None
+
+
+def _disconnecting(connection: WhatsAppConnection, now: Any) -> None:
+    _move(connection, now, ConnectionStatus.DISCONNECTING)
+    _clear_code(connection)
+    connection.cause = DisconnectCause.BY_US
+    # The one who asked is at it; should he die, this finds it.
+    _soon(connection, now, CHECK_DOWN)
+
+
+def _instance_missing(connection: WhatsAppConnection, now: Any) -> None:
+    known = connection.status not in (ConnectionStatus.DISCONNECTED, ConnectionStatus.PREPARING)
+    if known:
+        cause = DisconnectCause.BY_US if _is_ours_to_end(connection) else DisconnectCause.INSTANCE_MISSING
+        _disconnected(connection, now, cause)
+    elif connection.status == ConnectionStatus.PREPARING:
+        # `connect` is about to create it.
+        _soon(connection, now, CHECK_BUSY)
+    else:
+        connection.check_due_at = None
+
+
+def _still_connecting(connection: WhatsAppConnection, now: Any) -> None:
+    """Being paired, or on the way back."""
+    after = CHECK_BUSY
+    if connection.is_connected:
+        _move(connection, now, ConnectionStatus.CONNECTING)
+    elif connection.status == ConnectionStatus.CONNECTING and now - connection.status_changed_at > CONNECTING_LIMIT:
+        connection.cause = DisconnectCause.UNREACHABLE
+        after = CHECK_DOWN
+    elif _is_ours_to_end(connection):
+        connection.check_due_at = None
+        return
+    elif connection.status == ConnectionStatus.DISCONNECTED:
+        # A server that restarts makes codes for every instance, and nobody asked for one.
+        connection.check_due_at = None
+        return
+    if connection.cause == DisconnectCause.GATEWAY_DOWN:
+        connection.cause = DisconnectCause.NONE
+    _soon(connection, now, after)
