@@ -1,0 +1,347 @@
+"""Admin of contacts, conversations, messages and lanes."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Q, QuerySet
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.text import Truncator
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.dataclasses import UnfoldAction
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.forms import BaseDialogForm
+
+from messaging.admin_forms import AddressForm, AddressFormSet, NewContactForm
+from messaging.models import (
+    Contact,
+    ContactAddress,
+    Conversation,
+    ConversationStatus,
+    Direction,
+    Message,
+    MessageStatus,
+    SendLane,
+)
+from messaging.people import contact_by_phone, delete_contact
+from messaging.phones import shown
+from messaging.services import CannotQueue, settle
+from units.model_admin import ModelAdmin, ReadOnlyAdmin
+
+CONVERSATION_CHIPS = {
+    ConversationStatus.OPEN.value: "info",
+    ConversationStatus.PENDING.value: "warning",
+    ConversationStatus.SNOOZED.value: "default",
+    ConversationStatus.RESOLVED.value: "success",
+}
+DIRECTION_CHIPS = {Direction.INBOUND.value: "primary", Direction.OUTBOUND.value: "default"}
+MESSAGE_CHIPS = {
+    MessageStatus.RECEIVED.value: "default",
+    MessageStatus.QUEUED.value: "default",
+    MessageStatus.CLAIMED.value: "default",
+    MessageStatus.DISPATCHING.value: "info",
+    MessageStatus.SENT.value: "info",
+    MessageStatus.DELIVERED.value: "success",
+    MessageStatus.READ.value: "success",
+    MessageStatus.UNCERTAIN.value: "warning",
+    MessageStatus.FAILED.value: "danger",
+    MessageStatus.CANCELLED.value: "default",
+    MessageStatus.EXPIRED.value: "warning",
+}
+
+
+def contacts_matching(term: str) -> QuerySet[Contact]:
+    """Contacts whose name contains `term`, or one of whose addresses contains its digits."""
+    found = Q(name__icontains=term)
+    digits = "".join(filter(str.isdigit, term))
+    if len(digits) >= 4:
+        found |= Q(id__in=ContactAddress.objects.filter(value__contains=digits).values("contact"))
+    return Contact.objects.filter(found)
+
+
+# --- Contacts -------------------------------------------------------------------------------------
+
+
+class AddressInline(TabularInline):
+    model = ContactAddress
+    form = AddressForm
+    formset: type[BaseInlineFormSet] = AddressFormSet
+    extra = 0
+    can_delete = False
+    fields = ["kind", "value", "jid", "opted_out_at", "not_on_whatsapp_at"]
+    readonly_fields = ["kind", "jid", "not_on_whatsapp_at"]
+
+
+@admin.register(Contact)
+class ContactAdmin(ModelAdmin):
+    list_display = ["__str__", "phone", "unit", "can_be_written_to", "created_at"]
+    list_filter = [("unit", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter)]
+    list_select_related = ["unit"]
+    search_fields = ["name"]
+    search_help_text = _("Name, or at least four digits of the number")
+    autocomplete_fields = ["unit"]
+    ordering = ["-id"]
+    actions_detail = ["delete_for_good"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
+        # Also the autocompletes elsewhere show the number of who has no name.
+        return super().get_queryset(request).prefetch_related("addresses")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str
+    ) -> tuple[QuerySet[Contact], bool]:
+        if search_term:
+            queryset = queryset.filter(id__in=contacts_matching(search_term).values("id"))
+        return queryset, False
+
+    def get_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
+        return ["unit", "name"] if obj else ["unit", "name", "phone"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
+        return ["unit"] if obj else []
+
+    def get_form(self, request: HttpRequest, obj: Contact | None = None, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = NewContactForm
+        return super().get_form(request, obj, **kwargs)
+
+    def get_inlines(self, request: HttpRequest, obj: Contact | None) -> list[type[TabularInline]]:
+        return [AddressInline] if obj else []
+
+    def fields_to_save(self, form: forms.ModelForm) -> list[str]:
+        fields = super().fields_to_save(form)
+        return [*fields, "name_is_ours"] if "name" in fields else fields
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            # From now on the phone's own name for this person does not replace it.
+            obj.name_is_ours = bool(obj.name)
+            super().save_model(request, obj, form, change)
+        else:
+            obj.pk = contact_by_phone(obj.unit, form.cleaned_data["phone"], obj.name).pk
+            obj.refresh_from_db()
+
+    @display(description=_("phone number"))
+    def phone(self, contact: Contact) -> str:
+        return shown(contact.phone_number)
+
+    @display(description=_("campaigns"), label={"yes": "success", "no": "warning", "none": "danger"})
+    def can_be_written_to(self, contact: Contact) -> tuple[str, str]:
+        addresses = contact.addresses.all()
+        if any(address.opted_out_at for address in addresses):
+            return "no", gettext("Opted out")
+        if any(address.not_on_whatsapp_at for address in addresses):
+            return "none", gettext("Not on WhatsApp")
+        return "yes", gettext("Accepts")
+
+    @action(
+        description=_("Delete contact"),
+        icon="delete",
+        variant=ActionVariant.DANGER,
+        permissions=["erase"],
+        dialog={
+            "title": _("Delete this contact?"),
+            "description": _("The conversation and its messages are deleted with it, for good."),
+            "form_submit_text": _("Delete for good"),
+        },
+    )
+    def delete_for_good(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        contact = self.object_or_404(request, object_id)
+        name = str(contact)
+        self.log_deletions(request, [contact])
+        delete_contact(contact)
+        messages.success(request, _("The contact “%(name)s” was deleted.") % {"name": name})
+        return self.leave_dialog(request, self.address("changelist"))
+
+
+# --- Conversations and messages -------------------------------------------------------------------
+
+
+@admin.register(Conversation)
+class ConversationAdmin(ModelAdmin):
+    list_display = [
+        "contact",
+        "unit",
+        "status_chip",
+        "assigned_to",
+        "unread_count",
+        "waiting_since",
+        "last_message_at",
+        "preview",
+    ]
+    list_filter = [
+        ("unit", AutocompleteSelectFilter),
+        ("status", ChoicesDropdownFilter),
+        ("assigned_to", AutocompleteSelectFilter),
+    ]
+    search_fields = ["contact__name"]
+    search_help_text = _("Name of the contact, or at least four digits of the number")
+    ordering = ["-id"]
+    autocomplete_fields = ["assigned_to"]
+    fields = [
+        ("contact", "unit"),
+        ("status", "assigned_to"),
+        ("unread_count", "waiting_since"),
+        ("last_message_at", "preview"),
+    ]
+    readonly_fields = ["contact", "unit", "unread_count", "waiting_since", "last_message_at", "preview"]
+    actions_detail = ["show_messages"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:
+        # For the list and for autocompletes: they name a conversation by its contact.
+        conversations = super().get_queryset(request).select_related("unit", "contact", "assigned_to")
+        return conversations.prefetch_related("contact__addresses")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Conversation], search_term: str
+    ) -> tuple[QuerySet[Conversation], bool]:
+        if search_term:
+            queryset = queryset.filter(contact__in=contacts_matching(search_term).values("id"))
+        return queryset, False
+
+    @display(description=_("status"), ordering="status", label=CONVERSATION_CHIPS)
+    def status_chip(self, conversation: Conversation) -> tuple[str, str]:
+        return conversation.status, conversation.get_status_display()
+
+    @display(description=_("last message"))
+    def preview(self, conversation: Conversation) -> str:
+        return Truncator(conversation.last_message_preview).chars(60)
+
+    @action(description=_("Messages"), icon="chat", permissions=["view"])
+    def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        conversation = self.object_or_404(request, object_id)
+        return redirect(
+            f"{reverse('admin:messaging_message_changelist')}?conversation__id__exact={conversation.pk}"
+        )
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = [
+        "happened_at",
+        "contact",
+        "unit",
+        "direction_chip",
+        "origin",
+        "status_chip",
+        "text",
+        "error_code",
+    ]
+    list_filter = [
+        ("unit", AutocompleteSelectFilter),
+        ("status", ChoicesDropdownFilter),
+        ("direction", ChoicesDropdownFilter),
+        ("origin", ChoicesDropdownFilter),
+        ("conversation", AutocompleteSelectFilter),
+        ("happened_at", RangeDateTimeFilter),
+    ]
+    list_select_related = ["unit", "conversation__contact"]
+    search_fields = ["=external_id"]
+    search_help_text = _("Name of the contact, at least four digits of the number, or the external id")
+    ordering = ["-id"]
+    fieldsets = [
+        (None, {"fields": [("conversation", "unit"), ("direction", "origin"), ("status", "author"), "body"]}),
+        (_("Problem"), {"fields": [("error_code", "error")]}),
+        (_("Times"), {"fields": [("happened_at", "created_at"), ("sent_at", "delivered_at", "read_at")]}),
+        (
+            _("Gateway"),
+            {"fields": [("provider", "kind"), ("external_id", "recipient"), "attempts", "details"]},
+        ),
+    ]
+    actions_detail = ["it_arrived", "it_did_not_arrive"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        return super().get_queryset(request).prefetch_related("conversation__contact__addresses")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        """By whole ids first: an OR across three joins would read the whole table."""
+        if search_term:
+            found = contacts_matching(search_term).values_list("conversations", flat=True)[:500]
+            queryset = queryset.filter(
+                Q(external_id=search_term) | Q(conversation__in=[pk for pk in found if pk is not None])
+            )
+        return queryset, False
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
+        """A person decides only what is uncertain."""
+        message = self.get_object(request, str(object_id))
+        is_uncertain = message is not None and message.status == MessageStatus.UNCERTAIN
+        return super().get_actions_detail(request, object_id) if is_uncertain else []
+
+    @display(description=_("contact"))
+    def contact(self, message: Message) -> str:
+        return str(message.conversation.contact)
+
+    @display(description=_("direction"), ordering="direction", label=DIRECTION_CHIPS)
+    def direction_chip(self, message: Message) -> tuple[str, str]:
+        return message.direction, message.get_direction_display()
+
+    @display(description=_("status"), ordering="status", label=MESSAGE_CHIPS)
+    def status_chip(self, message: Message) -> tuple[str, str]:
+        return message.status, message.get_status_display()
+
+    @display(description=_("text"))
+    def text(self, message: Message) -> str:
+        return Truncator(message.body).chars(60) if message.body else f"({message.kind})"
+
+    @action(
+        description=_("It arrived"),
+        icon="done_all",
+        permissions=["act"],
+        dialog={
+            "title": _("Did this message arrive?"),
+            "description": _("Look at the phone first. The message counts as sent."),
+            "form_submit_text": _("It arrived"),
+        },
+    )
+    def it_arrived(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._settle(request, object_id, was_sent=True)
+
+    @action(
+        description=_("It did not arrive"),
+        icon="close",
+        permissions=["act"],
+        dialog={
+            "title": _("Did this message not arrive?"),
+            "description": _("Look at the phone first. The message counts as not sent and stays here."),
+            "form_submit_text": _("It did not arrive"),
+        },
+    )
+    def it_did_not_arrive(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        return self._settle(request, object_id, was_sent=False)
+
+    def _settle(self, request: HttpRequest, object_id: str, *, was_sent: bool) -> HttpResponse:
+        message = self.object_or_404(request, object_id)
+        try:
+            message = settle(message, was_sent=was_sent)
+        except CannotQueue as error:
+            messages.error(request, str(error.message))
+        else:
+            self.log_change(request, message, message.get_status_display())
+            messages.success(request, message.get_status_display())
+        return self.leave_dialog(request, self.address("change", object_id))
+
+
+@admin.register(SendLane)
+class SendLaneAdmin(ReadOnlyAdmin):
+    list_display = ["connection", "due_at", "next_send_at", "in_flight", "lease_until", "day", "sent_today"]
+    list_select_related = ["connection__unit"]
+    search_fields = ["connection__unit__name", "connection__phone_number"]
+    ordering = ["connection__unit__name", "pk"]
+    fields = ["connection", ("due_at", "next_send_at"), ("in_flight", "lease_until"), ("day", "sent_today")]
+
+    @display(description=_("sending now"), boolean=True)
+    def in_flight(self, lane: SendLane) -> bool:
+        return lane.claim_token is not None

@@ -1,0 +1,58 @@
+"""People and places that tests share. The database is real: PostgreSQL, one for each xdist worker."""
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from rest_framework.test import APIClient
+
+from tests.factories import CONNECTED
+from units.models import Unit, User, WhatsAppConnection
+from units.services import create_unit
+
+
+@pytest.fixture
+def ana(db: None) -> User:
+    """Owns the unit of most tests."""
+    return User.objects.create_user("ana@example.com", "correct horse battery", first_name="Ana")
+
+
+@pytest.fixture
+def unit(ana: User) -> Unit:
+    """A unit whose number is connected, and where Ana works."""
+    unit = create_unit("Ótica Aurora", owner=ana)
+    WhatsAppConnection.objects.filter(unit=unit).update(**CONNECTED)
+    return unit
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Owns another unit. Whatever he tries in ours is not there."""
+    user = User.objects.create_user("saulo@example.com", "correct horse battery")
+    create_unit("Clínica do Saulo", owner=user)
+    return user
+
+
+@pytest.fixture
+def connection(unit: Unit) -> WhatsAppConnection:
+    return WhatsAppConnection.objects.select_related("unit").get(unit=unit)
+
+
+@pytest.fixture
+def api(ana: User) -> APIClient:
+    """The API as Ana's program sees it."""
+    client = APIClient()
+    client.force_authenticate(ana)
+    return client
+
+
+@pytest.fixture
+def browser_client(ana: User) -> Client:
+    """The console as Ana sees it, logged in."""
+    client = Client()
+    client.force_login(ana)
+    return client
+
+
+def pytest_configure() -> None:
+    """Hashing a password is slow on purpose; tests make many people."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
