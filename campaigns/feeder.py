@@ -1,0 +1,118 @@
+"""Keeps the lanes of sending campaigns fed, a little ahead: no more than a pause has to take back."""
+
+import structlog
+from django.db import transaction
+from django.db.models import Prefetch
+
+from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
+from campaigns.services import UNFINISHED, CampaignService, NotPossible, change_of
+from crm_whatsapp.db import ClockNow
+from messaging import lanes, people
+from messaging.models import (
+    ContactAddress,
+    ConversationStatus,
+    Direction,
+    Message,
+    MessageStatus,
+    Origin,
+)
+from units import live
+from units.models import WhatsAppConnection
+
+log = structlog.get_logger(__name__)
+
+C = CampaignStatus
+R = RecipientStatus
+
+# Messages of one campaign that wait on the lane at the same time.
+AHEAD = 2
+
+
+def start_due() -> int:
+    """Start scheduled campaigns whose time has come, also when nobody was there at that time; the number of them."""
+    started = 0
+    for campaign in Campaign.objects.filter(status=C.SCHEDULED, scheduled_at__lte=ClockNow()):
+        try:
+            CampaignService(campaign).dispatch()
+            started += 1
+        except NotPossible as refusal:
+            if Campaign.objects.filter(pk=campaign.pk).move_to(C.FAILED, status_reason=str(refusal.message)):
+                log.warning("campaign_not_started", campaign_id=str(campaign.pk))
+    return started
+
+
+def feed_campaigns() -> None:
+    """Feed, or finish, every campaign that is sending."""
+    for pk in Campaign.objects.filter(status=C.PROCESSING).order_by("started_at").values_list("pk", flat=True):
+        feed_campaign(pk)
+
+
+def feed_campaign(pk: object) -> None:
+    """Queue the next few messages of one campaign, and complete it when nobody is left.
+
+    The campaign's row is locked: pausing waits for us, and of two feeders one passes by.
+    """
+    with transaction.atomic():
+        campaign = (
+            Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk, status=C.PROCESSING).first()
+        )
+        if campaign is None:
+            return
+        waiting = campaign.recipients.filter(status__in=[R.QUEUED, R.SENDING]).count()
+        changed = waiting < AHEAD and _queue_next(campaign, AHEAD - waiting)
+        if not campaign.recipients.filter(status__in=UNFINISHED).exists():
+            Campaign.objects.filter(pk=pk).move_to(C.COMPLETED, finished_at=ClockNow())
+            log.info("campaign_completed", campaign_id=str(pk))
+            changed = True
+        if changed:
+            live.publish([change_of(campaign)])
+
+
+def _queue_next(campaign: Campaign, count: int) -> bool:
+    """Queue messages for the next `count` recipients; whether anything was done."""
+    connection = WhatsAppConnection.objects.filter(unit_id=campaign.unit_id).first()
+    if connection is None or not connection.is_connected:
+        # Nobody fails because the number is away: the campaign is held, and goes on when it is back.
+        return False
+    recipients = list(
+        campaign.recipients.select_for_update(no_key=True, skip_locked=True, of=("self",))
+        .select_related("contact")
+        .prefetch_related(Prefetch("contact__addresses", ContactAddress.objects.order_by("created_at")))
+        .filter(status=R.PENDING)
+        .order_by("id")[:count]
+    )
+    queued = [recipient for recipient in recipients if _queue(campaign, connection, recipient)]
+    if queued:
+        lanes.wake([connection.id])
+    return bool(recipients)
+
+
+def _queue(campaign: Campaign, connection: WhatsAppConnection, recipient: CampaignRecipient) -> bool:
+    """Put one recipient's message on the lane, or say why he is skipped."""
+    address = people.send_address(recipient.contact)
+    if address is None:
+        reason = "no_address"
+    elif any(a.opted_out_at for a in recipient.contact.addresses.all()):
+        reason = "opted_out"
+    else:
+        reason = ""
+    if address is None or reason:
+        CampaignRecipient.objects.filter(pk=recipient.pk).update(status=R.SKIPPED, error_message=reason)
+        return False
+    # Resolved: a campaign is no conversation until somebody answers it.
+    conversation = people.conversation_with(recipient.contact, status=ConversationStatus.RESOLVED)
+    message = Message.objects.create(
+        unit_id=campaign.unit_id,
+        connection=connection,
+        conversation=conversation,
+        provider=connection.provider,
+        direction=Direction.OUTBOUND,
+        origin=Origin.CAMPAIGN,
+        author_id=campaign.created_by_id,
+        body=campaign.content,
+        recipient=lanes.recipient_of(address),
+        status=MessageStatus.QUEUED,
+        due_at=ClockNow(),
+    )
+    CampaignRecipient.objects.filter(pk=recipient.pk).update(status=R.QUEUED, message=message, error_message=None)
+    return True

@@ -1,0 +1,46 @@
+"""A recipient goes where its message goes."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection as database
+from django.dispatch import receiver
+
+from campaigns.models import RecipientStatus
+from campaigns.tasks import ring
+from messaging.models import MessageStatus
+from messaging.signals import messages_moved
+
+R = RecipientStatus
+# Message status → recipient status. A message that opted-out people did not get makes them skipped, not cancelled.
+RECIPIENT_STATUS = {
+    MessageStatus.QUEUED: R.QUEUED,
+    MessageStatus.CLAIMED: R.QUEUED,
+    MessageStatus.DISPATCHING: R.SENDING,
+    MessageStatus.SENT: R.SENT,
+    MessageStatus.DELIVERED: R.DELIVERED,
+    MessageStatus.READ: R.READ,
+    MessageStatus.UNCERTAIN: R.UNCERTAIN,
+    MessageStatus.FAILED: R.FAILED,
+    MessageStatus.EXPIRED: R.FAILED,
+    MessageStatus.CANCELLED: R.SKIPPED,
+}
+
+
+@receiver(messages_moved)
+def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> None:
+    """Move the recipients of these messages; one statement, in the transaction that moved the messages."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE campaign_recipients r SET status = step.recipient_status,"
+            " sent_at = coalesce(m.sent_at, r.sent_at), error_message = nullif(m.error_code, '')"
+            " FROM messages m, unnest(%(messages)s::text[], %(recipients)s::text[]) AS step (status, recipient_status)"
+            " WHERE m.id = ANY(%(ids)s) AND r.message_id = m.id AND step.status = m.status",
+            {
+                "messages": [str(status) for status in RECIPIENT_STATUS],
+                "recipients": [str(status) for status in RECIPIENT_STATUS.values()],
+                "ids": ids,
+            },
+        )
+        if cursor.rowcount:
+            ring()

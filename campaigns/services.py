@@ -1,0 +1,207 @@
+"""The life of a campaign, as people steer it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
+from campaigns.tasks import ring
+from crm_whatsapp.db import ClockNow
+from messaging.models import Contact, Message, SendLane
+from messaging.pace import Pace
+from units import live
+from units.models import Unit, User, WhatsAppConnection
+
+log = structlog.get_logger(__name__)
+
+C = CampaignStatus
+R = RecipientStatus
+
+# Recipients whose message may still go out, or is on the way.
+UNFINISHED = (R.PENDING, R.QUEUED, R.SENDING)
+
+
+class NotPossible(ValueError):
+    """The campaign is not in a state for this; `message` says so to a person."""
+
+    def __init__(self, message: str | Promise) -> None:
+        self.message = message
+        super().__init__(str(message))
+
+
+class CampaignService:
+    """One campaign. Every step is one guarded move: done twice, or by two people at once, it happens once."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self.campaign = campaign
+
+    @classmethod
+    def create(
+        cls,
+        *,
+        unit: Unit,
+        name: str,
+        content: str,
+        contacts: QuerySet[Contact] | Iterable[Contact] = (),
+        created_by: User | None = None,
+        scheduled_at: datetime | None = None,
+    ) -> Campaign:
+        """A draft with its recipients, or a scheduled campaign when `scheduled_at` is given. Raises NotPossible."""
+        if not name.strip() or not content.strip():
+            raise NotPossible(_("A campaign needs a name and a text."))
+        with transaction.atomic():
+            campaign = Campaign.objects.create(
+                unit=unit, name=name.strip(), content=content.strip(), created_by=created_by
+            )
+            service = cls(campaign)
+            service.add_contacts(contacts)
+            if scheduled_at is not None:
+                service.schedule(scheduled_at)
+        campaign.refresh_from_db()
+        return campaign
+
+    def add_contacts(self, contacts: QuerySet[Contact] | Iterable[Contact]) -> int:
+        """Make contacts of the campaign's own unit recipients, each once; the number of new ones.
+
+        Raises NotPossible once the campaign has ended.
+        """
+        if self.campaign.status not in (C.DRAFT, C.SCHEDULED, C.PAUSED):
+            raise NotPossible(_("Recipients can be added to a draft, a scheduled or a paused campaign only."))
+        if isinstance(contacts, QuerySet):
+            contacts = contacts.filter(unit_id=self.campaign.unit_id).only("id").iterator(chunk_size=2000)
+        before = self.campaign.recipients.count()
+        rows = (
+            CampaignRecipient(unit_id=self.campaign.unit_id, campaign=self.campaign, contact_id=contact.id)
+            for contact in contacts
+        )
+        CampaignRecipient.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
+        return self.campaign.recipients.count() - before
+
+    def schedule(self, at: datetime) -> Campaign:
+        """Start at `at`; a time in the past is at once. Raises NotPossible."""
+        return self._move(C.SCHEDULED, _("Only a draft can be scheduled."), scheduled_at=at)
+
+    def dispatch(self) -> Campaign:
+        """Start sending now. Raises NotPossible for a campaign without recipients, or one that is not waiting."""
+        if not self.campaign.recipients.exists():
+            raise NotPossible(_("This campaign has no recipients. Choose who gets it first."))
+        if not WhatsAppConnection.objects.filter(unit_id=self.campaign.unit_id).exists():
+            raise NotPossible(_("This unit has no WhatsApp number yet. Connect one first."))
+        return self._move(
+            C.PROCESSING,
+            _("Only a draft or a scheduled campaign can be started."),
+            only_from=(C.DRAFT, C.SCHEDULED),
+            started_at=ClockNow(),
+        )
+
+    def pause(self) -> Campaign:
+        """Stop before the next message: what waits on the lane is withdrawn. Raises NotPossible."""
+        with transaction.atomic():
+            self._move(C.PAUSED, _("Only a campaign that is sending can be paused."))
+            self._withdraw()
+        return self.campaign
+
+    def resume(self) -> Campaign:
+        """Go on. Raises NotPossible."""
+        return self._move(C.PROCESSING, _("Only a paused campaign can be resumed."), only_from=(C.PAUSED,))
+
+    def cancel(self) -> Campaign:
+        """End it for whoever has not got it yet. Raises NotPossible when it has ended already."""
+        with transaction.atomic():
+            self._move(C.CANCELLED, _("This campaign has ended already."), finished_at=ClockNow())
+            self._withdraw()
+            self.campaign.recipients.filter(status=R.PENDING).update(status=R.CANCELLED)
+        return self.campaign
+
+    def _move(
+        self,
+        status: CampaignStatus,
+        refusal: str | Promise,
+        *,
+        only_from: tuple[CampaignStatus, ...] = (),
+        **changes: object,
+    ) -> Campaign:
+        with transaction.atomic():
+            row = Campaign.objects.filter(pk=self.campaign.pk)
+            if only_from:
+                row = row.filter(status__in=only_from)
+            if not row.move_to(status, status_reason="", **changes):
+                raise NotPossible(refusal)
+            ring()
+            live.publish([change_of(self.campaign)])
+        self.campaign.refresh_from_db()
+        log.info("campaign_moved", campaign_id=str(self.campaign.pk), status=status)
+        return self.campaign
+
+    def _withdraw(self) -> None:
+        """Take back what waits on the lane. A worker that has claimed it finds it gone, and sends nothing.
+
+        The recipients are pending again: their link to the message is cut by the database.
+        """
+        waiting = Message.objects.filter(recipients__campaign=self.campaign).waiting()
+        taken = CampaignRecipient.objects.filter(campaign=self.campaign, message__in=waiting.select_for_update())
+        ids = list(taken.values_list("message_id", flat=True))
+        recipients = list(self.campaign.recipients.filter(message_id__in=ids).values_list("id", flat=True))
+        Message.objects.filter(id__in=ids).waiting().delete()
+        self.campaign.recipients.filter(id__in=recipients, message=None).update(status=R.PENDING)
+
+
+def change_of(campaign: Campaign) -> live.Change:
+    """The live change that makes whoever watches this campaign look again."""
+    return live.Change(unit_id=campaign.unit_id, kind="campaign", object_id=campaign.pk)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why a campaign that should be sending is not, and until when (None: until that changes)."""
+
+    reason: str | Promise
+    until: datetime | None = None
+
+
+def hold(campaign: Campaign) -> Hold | None:
+    """What keeps `campaign` from sending now; None when nothing does, or when it is not meant to be sending."""
+    if campaign.status != C.PROCESSING:
+        return None
+    connection = WhatsAppConnection.objects.select_related("unit").filter(unit_id=campaign.unit_id).first()
+    if connection is None or not connection.is_connected:
+        return Hold(_("The number is disconnected. The campaign goes on when it is back."))
+    pace, now = pace_of(connection), timezone.now()
+    if (until := pace.cap_lifts_at(now)) is not None:
+        return Hold(_("Today's limit of messages is reached."), until)
+    if (until := pace.window_opens_at(now)) is not None:
+        return Hold(_("Outside the sending window. Nobody gets it twice."), until)
+    return None
+
+
+def estimated_end(campaign: Campaign) -> datetime | None:
+    """When the last message leaves if the pace goes on and nothing holds it; None when it is not sending."""
+    if campaign.status != C.PROCESSING:
+        return None
+    connection = WhatsAppConnection.objects.filter(unit_id=campaign.unit_id).first()
+    if connection is None:
+        return None
+    left = campaign.recipients.filter(status__in=UNFINISHED).count()
+    each = connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2)
+    return timezone.now() + left * each
+
+
+def pace_of(connection: WhatsAppConnection) -> Pace:
+    """The connection's rules and where its lane stands."""
+    lane = SendLane.objects.filter(connection=connection).first()
+    return Pace(
+        lane.next_send_at if lane else timezone.now(),
+        lane.day if lane else None,
+        lane.sent_today if lane else 0,
+        connection.daily_cap,
+        connection.window_start,
+        connection.window_end,
+        connection.unit.time_zone,
+    )

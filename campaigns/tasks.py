@@ -1,0 +1,21 @@
+"""What Celery rings for."""
+
+from celery import shared_task
+
+from crm_whatsapp.bell import ring_on_commit
+
+FEED = "campaigns.tasks.feed"
+
+
+def ring() -> None:
+    """A campaign may have something to do."""
+    ring_on_commit(FEED)
+
+
+@shared_task(name=FEED)
+def feed() -> None:
+    """Start what is due, keep lanes fed, finish what is done."""
+    from campaigns.feeder import feed_campaigns, start_due
+
+    start_due()
+    feed_campaigns()

@@ -1,0 +1,69 @@
+"""`manage.py drain`: the work of the Celery worker without a broker, for what has been overdue (DESIGN §3)."""
+
+import signal
+import threading
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.core.management.base import BaseCommand
+from django.db import close_old_connections
+
+from campaigns.feeder import feed_campaigns, start_due
+from crm_whatsapp import heartbeat
+from messaging.delivery import Delivery
+from units.services import reconcile_due
+from webhooks.drain import drain
+
+log = structlog.get_logger(__name__)
+
+# The workers have this long before the pump takes over.
+OVERDUE = timedelta(seconds=2)
+PAUSE_SECONDS = 0.5
+
+
+class Command(BaseCommand):
+    help = "Work off what has been overdue for two seconds: webhooks, messages, campaigns, connection checks."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--loop", action="store_true", help="go on until stopped (SIGTERM or Ctrl-C)")
+
+    def handle(self, *args: Any, loop: bool, **options: Any) -> None:
+        stop = threading.Event()
+        if not loop:
+            stop.set()
+        else:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda *_: stop.set())
+        jobs: list[Callable[[], Any]] = [
+            lambda: drain(seconds=10, overdue=OVERDUE),
+            lambda: Delivery(overdue=OVERDUE).run(seconds=10, stop=stop if loop else None),
+            start_due,
+            feed_campaigns,
+            reconcile_due,
+        ]
+        # A thread each: a send that waits 75 s for its answer holds nobody up.
+        threads = [threading.Thread(target=_repeat, args=(job, stop), daemon=True) for job in jobs]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(timeout=1)
+                heartbeat.beat("pump")
+
+
+def _repeat(job: Callable[[], Any], stop: threading.Event) -> None:
+    while True:
+        try:
+            job()
+        except Exception:
+            # The database may be restarting; the next round tries again.
+            log.exception("pump_failed")
+            time.sleep(PAUSE_SECONDS)
+        finally:
+            close_old_connections()
+        if stop.wait(PAUSE_SECONDS):
+            return
