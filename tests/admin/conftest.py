@@ -1,0 +1,77 @@
+"""A unit with one row of each kind, and a member of the staff who may do everything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from campaigns.models import Campaign, CampaignRecipient
+from messaging.models import AddressKind, Contact, ContactAddress, Conversation, Message, SendLane
+from units.models import ApiToken, Membership, Unit, User
+from units.services import create_unit
+from webhooks.models import WebhookEvent
+
+
+@dataclass
+class Rows:
+    unit: Unit
+    contact: Contact
+    conversation: Conversation
+    message: Message
+    campaign: Campaign
+    recipient: CampaignRecipient
+    event: WebhookEvent
+
+
+def make_rows(name: str, number: int) -> Rows:
+    """A unit called `name` and one row of everything; `number` makes the phone numbers differ."""
+    unit = create_unit(name)
+    agent = User.objects.create_user(f"agent{number}@example.com")
+    Membership.objects.create(unit=unit, user=agent)
+    ApiToken.mint(agent, "CRM")
+    Group.objects.create(name=f"Support {number}")
+    contact = Contact.objects.create(unit=unit, name=f"Ana {number}")
+    ContactAddress.objects.create(unit=unit, contact=contact, kind=AddressKind.PHONE, value=f"+5511912{number:06d}")
+    conversation = Conversation.objects.create(unit=unit, contact=contact, assigned_to=agent)
+    message = Message.objects.create(
+        unit=unit,
+        connection=unit.connection,
+        conversation=conversation,
+        direction="outbound",
+        origin="reply",
+        external_id=f"3EB0{number}",
+        body="Good morning",
+        status="sent",
+        author=agent,
+    )
+    SendLane.objects.get_or_create(connection=unit.connection)
+    campaign = Campaign.objects.create(unit=unit, name=f"Winter {number}", content="Hello", created_by=agent)
+    recipient = CampaignRecipient.objects.create(unit=unit, campaign=campaign, contact=contact, message=message)
+    event = WebhookEvent.objects.create(
+        connection=unit.connection,
+        event="messages.upsert",
+        body='{"data": {"a": "<b>"}}',
+        fingerprint=number.to_bytes(32, "big"),
+        status="dead",
+        reason="ValueError",
+    )
+    return Rows(unit, contact, conversation, message, campaign, recipient, event)
+
+
+@pytest.fixture
+def rows(db: Any) -> Rows:
+    return make_rows("Loja Centro", 1)
+
+
+@pytest.fixture
+def staff(db: Any) -> User:
+    return User.objects.create_superuser("staff@example.com")
+
+
+@pytest.fixture
+def page(client: Client, staff: User) -> Client:
+    """A browser in which `staff` is logged in."""
+    client.force_login(staff)
+    return client

@@ -1,0 +1,140 @@
+"""Staff write a campaign, choose who gets it, and move it along."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.contrib.messages import get_messages
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns.models import Campaign
+from messaging.models import Contact
+from tests.admin.conftest import Rows
+from units.models import User
+
+ANSWER = {"_form_submitted": "on"}
+
+
+def act(page: Client, campaign: Campaign, name: str, **fields: Any) -> HttpResponse:
+    return page.post(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]), ANSWER | fields)
+
+
+def in_status(campaign: Campaign, status: str) -> Campaign:
+    Campaign.objects.filter(pk=campaign.pk).update(status=status, scheduled_at=timezone.now() + timedelta(days=1))
+    return campaign
+
+
+def status_of(campaign: Campaign) -> str:
+    campaign.refresh_from_db()
+    return campaign.status
+
+
+def new_campaign(rows: Rows, **fields: Any) -> dict[str, Any]:
+    empty = {"phones": "", "scheduled_at_0": "", "scheduled_at_1": ""}
+    return empty | {"unit": rows.unit.pk, "name": "Sale", "content": "Hello"} | fields
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "after"),
+    [
+        ("draft", "start", "processing"),
+        ("scheduled", "start", "processing"),
+        ("processing", "pause", "paused"),
+        ("paused", "resume", "processing"),
+        ("draft", "cancel", "cancelled"),
+        ("paused", "cancel", "cancelled"),
+    ],
+)
+def test_an_action_moves_the_campaign(page: Client, rows: Rows, before: str, name: str, after: str) -> None:
+    response = act(page, in_status(rows.campaign, before), name)
+    assert response.status_code == 302
+    assert status_of(rows.campaign) == after
+
+
+def test_scheduling_sets_the_time(page: Client, rows: Rows) -> None:
+    at = timezone.localtime(timezone.now() + timedelta(days=2)).replace(second=0, microsecond=0)
+    act(page, rows.campaign, "schedule", at=at.strftime("%Y-%m-%dT%H:%M"))
+    assert status_of(rows.campaign) == "scheduled"
+    assert rows.campaign.scheduled_at == at
+
+
+def test_a_time_that_has_passed_schedules_nothing(page: Client, rows: Rows) -> None:
+    assert act(page, rows.campaign, "schedule", at="2020-01-01T10:00").status_code == 200
+    assert status_of(rows.campaign) == "draft"
+
+
+def test_what_is_not_possible_is_said_in_a_sentence(page: Client, rows: Rows) -> None:
+    response = act(page, in_status(rows.campaign, "completed"), "pause")
+    assert status_of(rows.campaign) == "completed"
+    assert [message.level_tag for message in get_messages(response.wsgi_request)] == ["error"]
+
+
+def test_htmx_is_sent_on_to_the_campaign(page: Client, rows: Rows) -> None:
+    address = reverse("admin:campaigns_campaign_start", args=[rows.campaign.pk])
+    response = page.post(address, ANSWER, headers={"HX-Request": "true"})
+    assert response["HX-Redirect"] == reverse("admin:campaigns_campaign_change", args=[rows.campaign.pk])
+
+
+@pytest.mark.parametrize("name", ["start", "schedule", "pause", "resume", "cancel", "add_recipients"])
+def test_looking_at_an_action_only_asks(page: Client, rows: Rows, name: str) -> None:
+    response = page.get(reverse(f"admin:campaigns_campaign_{name}", args=[rows.campaign.pk]))
+    assert response.status_code == 200
+    assert status_of(rows.campaign) == "draft"
+
+
+def test_who_may_only_look_starts_nothing(client: Client, rows: Rows) -> None:
+    user = User.objects.create_user("looks@example.com", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_campaign"))
+    client.force_login(user)
+    assert act(client, rows.campaign, "start").status_code == 403
+    assert status_of(rows.campaign) == "draft"
+
+
+def test_a_new_campaign_goes_to_the_pasted_numbers(page: Client, rows: Rows) -> None:
+    phones = "(11) 91200-0001\n+55 21 98765-4321, 21 98765-4321"
+    response = page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, phones=phones))
+    campaign = Campaign.objects.get(name="Sale")
+    assert response.status_code == 302
+    assert campaign.status == "draft"
+    assert campaign.created_by.email == "staff@example.com"
+    assert {r.contact.phone_number for r in campaign.recipients.all()} == {"+5511912000001", "+5521987654321"}
+
+
+def test_a_number_that_cannot_be_read_is_named_and_nothing_is_stored(page: Client, rows: Rows) -> None:
+    response = page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, phones="21987654321\nabc"))
+    assert "abc" in str(response.context["adminform"].form.errors["phones"])
+    assert Campaign.objects.count() == 1
+    assert Contact.objects.count() == 1
+
+
+def test_a_new_campaign_can_go_to_everyone_of_the_unit(page: Client, rows: Rows) -> None:
+    page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, everyone="on"))
+    assert [r.contact for r in Campaign.objects.get(name="Sale").recipients.all()] == [rows.contact]
+
+
+def test_recipients_can_be_added_to_a_draft(page: Client, rows: Rows) -> None:
+    act(page, rows.campaign, "add_recipients", phones="21987654321")
+    assert rows.campaign.recipients.count() == 2
+
+
+def test_the_text_of_a_running_campaign_is_fixed(page: Client, rows: Rows) -> None:
+    in_status(rows.campaign, "processing")
+    page.post(reverse("admin:campaigns_campaign_change", args=[rows.campaign.pk]), {"name": "x", "content": "y"})
+    rows.campaign.refresh_from_db()
+    assert (rows.campaign.name, rows.campaign.content) == ("Winter 1", "Hello")
+
+
+def test_the_campaigns_page_counts_recipients_by_status(page: Client, rows: Rows) -> None:
+    response = page.get(reverse("admin:campaigns_campaign_change", args=[rows.campaign.pk]))
+    assert f"campaign__id__exact={rows.campaign.pk}&amp;status__exact=pending" in response.content.decode()
+
+
+def test_the_recipients_list_shows_one_campaign(page: Client, rows: Rows) -> None:
+    other = Campaign.objects.create(unit=rows.unit, name="Other", content="x")
+    address = reverse("admin:campaigns_campaignrecipient_changelist")
+    assert not page.get(address, {"campaign__id__exact": str(other.pk)}).context["cl"].result_list
+    assert page.get(address, {"campaign__id__exact": str(rows.campaign.pk)}).context["cl"].result_list

@@ -1,0 +1,104 @@
+"""Every registered model: its pages open, its list costs a constant number of queries."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.db.models import Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from tests.admin.conftest import Rows, make_rows
+from units.models import LiveEvent
+
+MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
+every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+
+
+def url(model: type[Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def test_all_models_of_the_product_are_registered_but_the_live_feed() -> None:
+    names = {model.__name__ for model in MODELS}
+    assert names >= {
+        "User",
+        "Group",
+        "Unit",
+        "WhatsAppConnection",
+        "ApiToken",
+        "Contact",
+        "Conversation",
+        "Message",
+        "SendLane",
+        "Campaign",
+        "CampaignRecipient",
+        "WebhookEvent",
+    }
+    assert LiveEvent not in MODELS
+
+
+@every_model
+def test_the_list_opens(page: Client, rows: Rows, model: type[Model]) -> None:
+    response = page.get(url(model, "changelist"))
+    assert response.status_code == 200
+    assert response.context["cl"].result_list
+
+
+@every_model
+def test_the_list_can_be_searched(page: Client, rows: Rows, model: type[Model]) -> None:
+    assert page.get(url(model, "changelist"), {"q": "11912000001"}).status_code == 200
+
+
+@every_model
+def test_a_row_opens(page: Client, rows: Rows, model: type[Model]) -> None:
+    response = page.get(url(model, "change", model._default_manager.first().pk))
+    assert response.status_code == 200
+
+
+@every_model
+def test_the_form_for_a_new_row_opens_where_rows_are_made_by_hand(page: Client, rows: Rows, model: type[Model]) -> None:
+    response = page.get(url(model, "add"))
+    allowed = admin.site._registry[model].has_add_permission(response.wsgi_request)
+    assert response.status_code == (200 if allowed else 403)
+
+
+@every_model
+def test_an_id_that_is_none_is_no_error(page: Client, rows: Rows, model: type[Model]) -> None:
+    assert page.get(url(model, "change", "not-an-id")).status_code == 302
+
+
+@every_model
+def test_a_list_of_five_takes_as_many_queries_as_of_one(page: Client, rows: Rows, model: type[Model]) -> None:
+    page.get(url(model, "changelist"))  # content types are looked up once
+    with CaptureQueriesContext(connection) as one:
+        page.get(url(model, "changelist"))
+    for number in range(2, 6):
+        make_rows(f"Loja {number}", number)
+    with CaptureQueriesContext(connection) as five:
+        page.get(url(model, "changelist"))
+    assert len(five) == len(one)
+
+
+@pytest.mark.parametrize(
+    "name", ["Unit", "User", "Contact", "Conversation", "Message", "Campaign", "WhatsAppConnection"]
+)
+def test_what_carries_history_is_not_deleted_by_django(page: Client, rows: Rows, name: str) -> None:
+    model = next(model for model in MODELS if model.__name__ == name)
+    row = model._default_manager.first()
+    assert page.post(url(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert model._default_manager.filter(pk=row.pk).exists()
+
+
+def test_no_form_offers_all_contacts_in_a_select(page: Client, rows: Rows) -> None:
+    for model in MODELS:
+        for address in (url(model, "add"), url(model, "change", model._default_manager.first().pk)):
+            content = page.get(address).content.decode()
+            assert f'<option value="{rows.contact.pk}">' not in content
+
+
+def test_the_history_of_a_row_opens(page: Client, rows: Rows) -> None:
+    page.post(url(type(rows.contact), "change", rows.contact.pk), {"name": "Ana Maria"})
+    assert page.get(url(type(rows.contact), "history", rows.contact.pk)).status_code == 200
