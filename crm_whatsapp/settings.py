@@ -242,6 +242,8 @@ SPECTACULAR_SETTINGS = {
 # --- Celery: it only rings the bell (DESIGN §3) ---------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
+# Installations that share a broker need queues of their own.
+CELERY_TASK_DEFAULT_QUEUE = env.str("CELERY_QUEUE", default="crm")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_STORE_ERRORS_EVEN_IF_IGNORED = False
 CELERY_TASK_SERIALIZER = "json"
@@ -294,6 +296,7 @@ LOGGING = {
         "celery.worker.strategy": {"level": "WARNING"},
         # One line per request comes from django_structlog.
         "django.request": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
     },
 }
 structlog.configure(

@@ -1,0 +1,262 @@
+"""Delivery: once, in order of urgency, at the pace, whatever happens. The gateway is the sandbox, over real HTTP."""
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+from django.db import connections
+
+from crm_whatsapp.db import ClockNow
+from messaging import lanes, services
+from messaging.delivery import Delivery, sweep
+from messaging.models import ContactAddress, Message, MessageStatus, SendLane
+from messaging.services import settle
+from tests.factories import campaign, conversation, reply
+from tests.sandbox_process import Sandbox
+from units.gateways.evolution import EvolutionService
+from units.models import ConnectionStatus, Unit, WhatsAppConnection
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+S = MessageStatus
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(SANDBOX_ANSWER_MS="20") as running:
+        yield running
+
+
+@pytest.fixture
+def phone(sandbox: Sandbox, unit: Unit, connection: WhatsAppConnection, settings: Any) -> Iterator[str]:
+    """The instance of the unit, connected at the gateway; its name."""
+    settings.EVOLUTION_URL, settings.EVOLUTION_API_KEY = sandbox.url, sandbox.api_key
+    settings.EVOLUTION_SEND_TIMEOUT, settings.SEND_GRACE = 1.0, timedelta(seconds=1)
+    gateway = EvolutionService(connection.instance_name)
+    gateway.create_instance(webhook_url="http://127.0.0.1:9/nobody")
+    gateway.connect()
+    sandbox.scan(connection.instance_name)
+    yield connection.instance_name
+    sandbox.reset()
+
+
+def texts(sandbox: Sandbox, phone: str) -> list[str]:
+    return [message["text"] for message in sandbox.sent(phone)]
+
+
+def statuses() -> list[str]:
+    return list(Message.objects.order_by("id").values_list("status", flat=True))
+
+
+def deliver(seconds: float = 5) -> int:
+    return Delivery().run(seconds=seconds)
+
+
+def test_a_reply_is_sent_once_with_the_id_that_the_gateway_gave(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    message = reply(unit, "Bom dia!")
+    assert deliver() == 1
+    message.refresh_from_db()
+    assert (message.status, message.external_id) == (S.SENT, sandbox.sent(phone)[0]["id"])
+    assert deliver(1) == 0
+
+
+def test_the_canonical_jid_of_the_answer_is_where_the_next_message_goes(unit: Unit, phone: str) -> None:
+    chat = conversation(unit, phone="+5531999991234")
+    reply(unit, to=chat)
+    deliver()
+    address = ContactAddress.objects.get(contact=chat.contact)
+    assert address.jid == "553199991234@s.whatsapp.net"
+    assert lanes.recipient_of(address) == address.jid
+
+
+def test_replies_go_before_campaigns_and_do_not_wait_for_the_pace(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    from campaigns.feeder import feed_campaigns
+
+    campaign(unit, people=2)
+    feed_campaigns()
+    reply(unit, "primeiro")
+    reply(unit, "segundo")
+    deliver(1.5)
+    assert texts(sandbox, phone)[:2] == ["primeiro", "segundo"]
+
+
+def test_the_pace_is_a_floor_on_the_wire_for_several_deliveries_at_once(
+    sandbox: Sandbox, unit: Unit, phone: str
+) -> None:  # I5
+    from campaigns.feeder import feed_campaigns
+
+    WhatsAppConnection.objects.update(interval_seconds="1.000")
+    for _ in range(2):
+        campaign(unit, people=3)
+    stop = threading.Event()
+
+    def work(job: Any) -> None:
+        while not stop.is_set():
+            job()
+        connections.close_all()
+
+    jobs = [lambda: Delivery().run(seconds=2, stop=stop)] * 4 + [lambda: (feed_campaigns(), time.sleep(0.1))]
+    threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 30
+    while len(sandbox.sent(phone)) < 6 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    at = [message["at"] for message in sandbox.sent(phone)]
+    gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    assert len(at) == 6
+    assert min(gaps) >= 1.0
+    assert len({message["to"] for message in sandbox.sent(phone)}) == 6
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("not_on_whatsapp", S.FAILED),
+        ("number_check_timeout", S.QUEUED),
+        ("license_required", S.QUEUED),
+        ("error_500_after_send", S.UNCERTAIN),
+        ("timeout_after_send", S.UNCERTAIN),
+        ("reset_before_send", S.UNCERTAIN),
+        ("reset_after_send", S.UNCERTAIN),
+    ],
+)
+def test_each_outcome_has_its_status(sandbox: Sandbox, unit: Unit, phone: str, fault: str, status: str) -> None:
+    sandbox.fail(phone, fault, seconds=0.1)
+    message = reply(unit)
+    Delivery().run(seconds=0.5)
+    message.refresh_from_db()
+    assert message.status == status
+    assert message.attempts == 1
+
+
+def test_nothing_more_goes_to_a_chat_with_an_uncertain_message(sandbox: Sandbox, unit: Unit, phone: str) -> None:  # I3
+    chat = conversation(unit)
+    sandbox.fail(phone, "reset_after_send")
+    first = reply(unit, "um", to=chat)
+    deliver(1)
+    reply(unit, "dois", to=chat)
+    reply(unit, "outra pessoa")
+    deliver(1)
+    assert texts(sandbox, phone) == ["um", "outra pessoa"]
+    first.refresh_from_db()
+    settle(first, was_sent=True)
+    deliver(1)
+    assert texts(sandbox, phone) == ["um", "outra pessoa", "dois"]
+
+
+def test_a_disconnected_number_holds_what_is_queued(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
+    reply(unit)
+    assert deliver(1) == 0
+    WhatsAppConnection.objects.update(status=ConnectionStatus.CONNECTED)
+    assert deliver() == 1
+
+
+def test_whoever_opts_out_after_the_claim_gets_nothing(sandbox: Sandbox, unit: Unit, phone: str) -> None:  # I9
+    from campaigns.feeder import feed_campaigns
+
+    made = campaign(unit, people=1)
+    feed_campaigns()
+    delivery = Delivery()
+    claimed = delivery.claim(5)
+    ContactAddress.objects.update(opted_out_at=ClockNow())
+    assert (len(claimed), delivery.dispatch(claimed)) == (1, [])
+    assert statuses() == [S.CANCELLED]
+    assert made.recipients.get().status == "skipped"
+    assert texts(sandbox, phone) == []
+
+
+def test_a_paused_campaign_sends_nothing_more_though_it_was_claimed(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    from campaigns.feeder import feed_campaigns
+    from campaigns.services import CampaignService
+
+    made = campaign(unit, people=2)
+    feed_campaigns()
+    delivery = Delivery()
+    claimed = delivery.claim(5)
+    CampaignService(made).pause()
+    assert delivery.dispatch(claimed) == []
+    assert SendLane.objects.get().claim_token is None
+    assert made.progress()["pending"] == 2
+    CampaignService(made).resume()
+    feed_campaigns()
+    assert deliver(1) == 1
+
+
+def test_a_lease_that_ran_out_frees_the_lane_and_says_what_is_known(unit: Unit, phone: str) -> None:  # I4
+    claimed_only, dispatched = Delivery(), Delivery()
+    reply(unit, "só reservada")
+    claimed_only.claim(5)
+    _let_leases_run_out()
+    sweep()
+    assert statuses() == [S.QUEUED]
+    dispatched.dispatch(dispatched.claim(5))
+    _let_leases_run_out()
+    sweep()
+    assert statuses() == [S.UNCERTAIN]
+    assert SendLane.objects.get().claim_token is None
+
+
+def test_a_zombie_may_not_dispatch(unit: Unit, phone: str) -> None:  # I3
+    zombie, other = Delivery(), Delivery()
+    reply(unit)
+    held = zombie.claim(5)
+    _let_leases_run_out()
+    sweep()
+    taken = other.claim(5)
+    assert zombie.dispatch(held) == []
+    assert len(other.dispatch(taken)) == 1
+
+
+def test_the_late_answer_of_a_swept_send_still_counts(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    delivery = Delivery()
+    reply(unit)
+    sends = delivery.dispatch(delivery.claim(5))
+    _let_leases_run_out()
+    sweep()
+    sends[0].post()
+    delivery.record(sends)
+    assert statuses() == [S.SENT]
+
+
+def test_the_daily_cap_is_never_exceeded(sandbox: Sandbox, unit: Unit, phone: str) -> None:  # I5
+    from campaigns.feeder import feed_campaigns
+
+    WhatsAppConnection.objects.update(interval_seconds="1.000", daily_cap=1)
+    campaign(unit, people=3)
+    feed_campaigns()
+    deliver(3)
+    reply(unit, "respostas não contam")
+    deliver(1)
+    assert texts(sandbox, phone) == ["Lentes com 30%", "respostas não contam"]
+
+
+def test_what_outlives_its_time_expires(unit: Unit, phone: str) -> None:
+    WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
+    message = reply(unit)
+    Message.objects.update(expires_at=ClockNow())
+    sweep()
+    message.refresh_from_db()
+    assert message.status == S.EXPIRED
+
+
+def test_a_person_settles_an_uncertain_message_once(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    sandbox.fail(phone, "reset_before_send")
+    message = reply(unit)
+    deliver(1)
+    assert settle(message, was_sent=False).status == S.FAILED
+    with pytest.raises(services.CannotQueue):
+        settle(message, was_sent=True)
+
+
+def _let_leases_run_out() -> None:
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE send_lanes SET lease_until = crm_now() - interval '1 second' WHERE claim_token IS NOT NULL")
