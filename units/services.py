@@ -263,7 +263,8 @@ class ConnectionService:
             except GatewayError:
                 info = None
             if info:
-                phone, name, picture = info.owner_phone, info.profile_name, info.picture_url
+                phone = f"+{info.owner_phone}" if info.owner_phone else None
+                name, picture = info.profile_name, info.picture_url
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
             if _is_ours_to_end(connection):

@@ -72,9 +72,7 @@ def test_live_events_tell_of_a_message_and_resume_where_they_stopped(connected: 
         connected.sandbox.inbound(connected.instance, "5511966665555", "Alô")
         assert next(line for line in lines if line == "event: message")
     # What came since is told to whoever asks for it, though nobody listened.
-    with httpx.stream(
-        "GET", url, headers=headers | {"Last-Event-ID": last_id}, timeout=20, trust_env=False
-    ) as stream:
+    with httpx.stream("GET", url, headers=headers | {"Last-Event-ID": last_id}, timeout=20, trust_env=False) as stream:
         assert next(line for line in stream.iter_lines() if line == "event: message")
 
 

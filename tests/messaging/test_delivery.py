@@ -259,4 +259,6 @@ def test_a_person_settles_an_uncertain_message_once(sandbox: Sandbox, unit: Unit
 
 def _let_leases_run_out() -> None:
     with database.cursor() as cursor:
-        cursor.execute("UPDATE send_lanes SET lease_until = crm_now() - interval '1 second' WHERE claim_token IS NOT NULL")
+        cursor.execute(
+            "UPDATE send_lanes SET lease_until = crm_now() - interval '1 second' WHERE claim_token IS NOT NULL"
+        )

@@ -1,0 +1,173 @@
+"""The life of a campaign. Sending itself is in tests/messaging and tests/e2e."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from campaigns.feeder import AHEAD, feed_campaigns, start_due
+from campaigns.models import Campaign, CampaignStatus, RecipientStatus
+from campaigns.services import CampaignService, NotPossible, estimated_end, hold
+from crm_whatsapp.db import ClockNow
+from messaging.models import ContactAddress, Message, MessageStatus, SendLane
+from messaging.services import moved_outbound
+from tests.factories import campaign, contact
+from units.models import ConnectionStatus, Unit, WhatsAppConnection
+from units.services import create_unit
+
+pytestmark = pytest.mark.django_db
+
+C = CampaignStatus
+R = RecipientStatus
+
+
+def statuses(made: Campaign) -> list[str]:
+    return sorted(made.recipients.values_list("status", flat=True))
+
+
+def settle_all(status: MessageStatus) -> None:
+    """As if delivery had done its work."""
+    ids = list(Message.objects.filter(status=MessageStatus.QUEUED).values_list("id", flat=True))
+    Message.objects.filter(id__in=ids).update(status=status)
+    moved_outbound(ids)
+
+
+def test_a_campaign_queues_a_little_ahead_and_completes_when_nobody_is_left(unit: Unit) -> None:
+    made = campaign(unit, people=3)
+    feed_campaigns()
+    assert made.progress()[R.QUEUED] == AHEAD
+    settle_all(MessageStatus.SENT)
+    feed_campaigns()
+    settle_all(MessageStatus.FAILED)
+    feed_campaigns()
+    made.refresh_from_db()
+    assert (made.status, statuses(made)) == (C.COMPLETED, [R.FAILED, R.SENT, R.SENT])
+
+
+def test_starting_twice_is_starting_once(unit: Unit) -> None:
+    made = campaign(unit)
+    with pytest.raises(NotPossible):
+        CampaignService(made).dispatch()
+    feed_campaigns()
+    feed_campaigns()
+    assert Message.objects.count() == AHEAD
+
+
+def test_a_contact_is_a_recipient_once(unit: Unit) -> None:
+    made = campaign(unit, people=1, start=False)
+    twice = made.recipients.get().contact
+    assert CampaignService(made).add_contacts([twice, twice, contact(unit)]) == 1
+
+
+def test_nobody_of_another_unit_can_be_a_recipient(unit: Unit) -> None:  # I7
+    made = campaign(unit, people=1, start=False)
+    stranger = contact(create_unit("Outra"))
+    assert CampaignService(made).add_contacts(type(stranger).objects.filter(pk=stranger.pk)) == 0
+
+
+def test_a_scheduled_campaign_starts_when_its_time_has_come_though_late(unit: Unit) -> None:
+    made = campaign(unit, start=False)
+    CampaignService(made).schedule(timezone.now() + timedelta(hours=1))
+    assert start_due() == 0
+    Campaign.objects.update(scheduled_at=ClockNow() - timedelta(days=1))
+    assert start_due() == 1
+    made.refresh_from_db()
+    assert made.status == C.PROCESSING
+
+
+def test_a_scheduled_campaign_without_recipients_fails_with_the_reason(unit: Unit) -> None:
+    made = CampaignService.create(unit=unit, name="Vazia", content="Oi", scheduled_at=timezone.now())
+    start_due()
+    made.refresh_from_db()
+    assert made.status == C.FAILED
+    assert made.status_reason
+
+
+def test_pausing_takes_back_what_waits_and_resuming_sends_it_once(unit: Unit) -> None:
+    made = campaign(unit, people=3)
+    feed_campaigns()
+    CampaignService(made).pause()
+    assert (statuses(made), Message.objects.count()) == ([R.PENDING] * 3, 0)
+    feed_campaigns()
+    assert Message.objects.count() == 0
+    CampaignService(made).resume()
+    feed_campaigns()
+    assert made.progress()[R.QUEUED] == AHEAD
+
+
+def test_cancelling_ends_it_for_whoever_has_not_got_it(unit: Unit) -> None:
+    made = campaign(unit, people=3)
+    feed_campaigns()
+    settle_all(MessageStatus.SENT)
+    feed_campaigns()
+    CampaignService(made).cancel()
+    assert statuses(made) == [R.CANCELLED, R.SENT, R.SENT]
+    with pytest.raises(NotPossible):
+        CampaignService(made).resume()
+
+
+def test_whoever_opted_out_is_skipped_with_the_reason(unit: Unit) -> None:  # I9
+    made = campaign(unit, people=1)
+    ContactAddress.objects.update(opted_out_at=ClockNow())
+    feed_campaigns()
+    recipient = made.recipients.get()
+    assert (recipient.status, recipient.error_message) == (R.SKIPPED, "opted_out")
+    assert not Message.objects.exists()
+
+
+def test_a_disconnected_number_holds_the_campaign_and_says_why(unit: Unit) -> None:
+    made = campaign(unit)
+    WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
+    feed_campaigns()
+    assert statuses(made) == [R.PENDING] * 3
+    held = hold(made)
+    assert held is not None
+    assert "desconectado" in str(held.reason)
+
+
+@pytest.mark.parametrize(("column", "value", "word"), [("daily_cap", 0, "limite"), ("window", None, "janela")])
+def test_a_cap_or_a_window_holds_the_campaign_until_a_time(unit: Unit, column: str, value: Any, word: str) -> None:
+    made = campaign(unit)
+    if column == "window":
+        local = timezone.localtime()
+        window = {
+            "window_start": (local + timedelta(hours=1)).time(),
+            "window_end": (local + timedelta(hours=2)).time(),
+        }
+        WhatsAppConnection.objects.update(**window)
+    else:
+        WhatsAppConnection.objects.update(daily_cap=0)
+        SendLane.objects.update_or_create(
+            connection=unit.connection, defaults={"day": timezone.localdate(), "sent_today": 0}
+        )
+    held = hold(made)
+    assert held is not None
+    assert word in str(held.reason)
+    assert held.until is not None
+    assert held.until > timezone.now()
+
+
+def test_the_estimate_is_the_pace_times_who_is_left(unit: Unit) -> None:
+    made = campaign(unit, people=5)
+    end = estimated_end(made)
+    assert end is not None
+    assert timedelta(seconds=8) < end - timezone.now() <= timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("message", "recipient"),
+    [
+        (MessageStatus.SENT, R.SENT),
+        (MessageStatus.DELIVERED, R.DELIVERED),
+        (MessageStatus.READ, R.READ),
+        (MessageStatus.FAILED, R.FAILED),
+        (MessageStatus.UNCERTAIN, R.UNCERTAIN),
+        (MessageStatus.EXPIRED, R.FAILED),
+    ],
+)
+def test_a_recipient_goes_where_the_message_goes(unit: Unit, message: MessageStatus, recipient: str) -> None:
+    made = campaign(unit, people=1)
+    feed_campaigns()
+    settle_all(message)
+    assert statuses(made) == [recipient]

@@ -1,0 +1,43 @@
+"""One person, one number: both spellings of a Brazilian mobile are the same."""
+
+import pytest
+
+from messaging.phones import InvalidPhone, normal_form, parse_phone, shown
+
+
+@pytest.mark.parametrize(
+    ("jid_digits", "normal"),
+    [
+        ("5511977776666", "+5511977776666"),
+        ("553199991234", "+5531999991234"),
+        ("5531999991234", "+5531999991234"),
+        ("551133334444", "+551133334444"),
+        ("5215512345678", "+525512345678"),
+        ("5491112345678", "+5491112345678"),
+        ("14155550123", "+14155550123"),
+    ],
+)
+def test_the_normal_form_of_what_whatsapp_gives(jid_digits: str, normal: str) -> None:
+    assert normal_form(jid_digits) == normal
+
+
+@pytest.mark.parametrize(
+    "typed", ["(11) 91234-5678", "11 91234 5678", "+55 11 91234-5678", "5511912345678", "11 1234-5678"]
+)
+def test_what_people_type(typed: str) -> None:
+    assert parse_phone(typed).startswith("+5511")
+
+
+def test_the_ninth_digit_is_added_to_what_a_person_types_without_it() -> None:
+    assert parse_phone("(31) 9999-1234") == parse_phone("(31) 99999-1234") == "+5531999991234"
+
+
+@pytest.mark.parametrize("nonsense", ["", "abc", "123", "+", "9" * 30, "(11)", "\0"])
+def test_what_is_no_number_is_refused(nonsense: str) -> None:
+    with pytest.raises(InvalidPhone):
+        parse_phone(nonsense)
+
+
+def test_a_number_is_shown_as_people_write_it() -> None:
+    assert shown("+5511912345678") == "(11) 91234-5678"
+    assert shown("+14155550123").startswith("+1 ")
