@@ -1,0 +1,64 @@
+# Every target does all of its own set-up: Python 3.12 or newer, pip and make are enough.
+# Arguments for a tool:  make test ARGS="tests/units -k pairing"     Another Python:  make run PYTHON=python3.14
+
+PY := .venv/bin/python
+LAUNCHER := $(PY) -m crm_whatsapp.launcher
+EPHEMERAL := $(LAUNCHER) exec --ephemeral --
+
+.PHONY: help setup run stop test demo check format bench chaos lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run     everything up, with demo data and a simulated phone; prints where to go"
+	@echo "make test    all tests, on servers of their own"
+	@echo "make demo    walks through connect, QR code, inbound, outbound and campaign; exits 0 or 1"
+	@echo "make check   style, types, imports, migrations, security settings, translations"
+	@echo "make format  puts the style right"
+	@echo "make bench   measures; make chaos kills processes while messages are sent"
+	@echo "make stop    stops what 'make run' left or runs elsewhere"
+	@echo "make lock    compiles requirements*.txt from requirements*.in"
+	@echo "make clean   removes .venv, caches and the data of 'make run'"
+
+setup:
+	@python=$$(sh scripts/find-python) && "$$python" scripts/bootstrap.py
+
+run: setup
+	@$(LAUNCHER) run
+
+stop: setup
+	@$(LAUNCHER) stop
+
+# Two workers: more gain nothing on the small machines this must pass on.
+test: setup
+	@$(EPHEMERAL) $(PY) -m pytest -n 2 $(ARGS)
+
+demo: setup
+	@$(EPHEMERAL) $(PY) scripts/demo.py $(ARGS)
+
+check: setup
+	@$(EPHEMERAL) sh scripts/check
+
+format: setup
+	@$(PY) -m ruff check --fix-only --quiet . && $(PY) -m ruff format .
+
+bench: setup
+	@$(EPHEMERAL) $(PY) -m bench $(ARGS)
+
+chaos: setup
+	@$(EPHEMERAL) $(PY) -m pytest -m chaos $(ARGS)
+
+# A lock must not depend on extra indexes and local wheels of the machine that makes it.
+lock: export PIP_CONFIG_FILE := /dev/null
+lock: export PIP_FIND_LINKS :=
+lock: export PIP_EXTRA_INDEX_URL :=
+lock: export CUSTOM_COMPILE_COMMAND := make lock
+lock: setup
+	@for name in requirements requirements-dev; do \
+		$(PY) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
+			--no-emit-find-links --no-emit-trusted-host --output-file $$name.txt $(ARGS) $$name.in || exit; \
+	done
+
+clean:
+	@if [ -x $(PY) ]; then $(LAUNCHER) clean; else rm -rf .local; fi
+	@rm -rf .venv .ruff_cache .mypy_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
