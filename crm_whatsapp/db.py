@@ -11,7 +11,7 @@ class ClockNow(models.Func):
     """`crm_now()`: the one clock of the product, in the database.
 
     `clock_timestamp()` plus an offset that only tests set (`SET crm.clock_offset = '1 hour'`). It moves on within a
-    transaction, unlike `now()`: between the start of a slow statement and the row it writes may lie a pause of the pace.
+    transaction, unlike `now()`: a slow transaction must not write a time that has passed.
     """
 
     template = "crm_now()"

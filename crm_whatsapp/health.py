@@ -5,7 +5,7 @@ from django.http import HttpRequest, JsonResponse
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
-    """`GET /healthz`: 200 when the database answers, else 503. The broker is not asked: without it we are only slower."""
+    """`GET /healthz`: 200 when the database answers, else 503. Without the broker we are only slower."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

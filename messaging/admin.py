@@ -220,9 +220,7 @@ class ConversationAdmin(ModelAdmin):
     @action(description=_("Messages"), icon="chat", permissions=["view"])
     def show_messages(self, request: HttpRequest, object_id: str) -> HttpResponse:
         conversation = self.object_or_404(request, object_id)
-        return redirect(
-            f"{reverse('admin:messaging_message_changelist')}?conversation__id__exact={conversation.pk}"
-        )
+        return redirect(f"{reverse('admin:messaging_message_changelist')}?conversation__id__exact={conversation.pk}")
 
 
 @admin.register(Message)

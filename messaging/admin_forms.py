@@ -30,11 +30,7 @@ class NewContactForm(forms.ModelForm):
     def clean(self) -> None:
         super().clean()
         unit, phone = self.cleaned_data.get("unit"), self.cleaned_data.get("phone")
-        if (
-            unit
-            and phone
-            and ContactAddress.objects.filter(unit=unit, kind=AddressKind.PHONE, value=phone).exists()
-        ):
+        if unit and phone and ContactAddress.objects.filter(unit=unit, kind=AddressKind.PHONE, value=phone).exists():
             self.add_error("phone", _("The unit has a contact with this number already."))
 
 

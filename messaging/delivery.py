@@ -167,7 +167,7 @@ class Delivery:
             )
             _look_at(
                 {lane: at for lane, at in opens_at.items() if lane not in picked},
-                at_the_earliest_in=LOOK_AGAIN,
+                look_again=LOOK_AGAIN,
             )
         return sends
 
@@ -216,7 +216,7 @@ class Delivery:
         moved_outbound(expired + opted_out)
 
     def _record_surely(self, sends: list[Send]) -> None:
-        """Record, also through a restart of the database: what is not recorded turns uncertain, though we know better."""
+        """Record, also through a restart of the database: else it turns uncertain, though we know better."""
         for pause in (0.1, 0.3, 1, 3, 10, 30, None):
             try:
                 return self.record(sends)
@@ -323,20 +323,23 @@ def _addresses(send: Send) -> QuerySet[ContactAddress]:
 
 
 def _free(held: list[tuple[UUID, UUID, bool | None]]) -> None:
-    """Release lanes (connection, token, answered): a campaign message may follow an interval after the gateway's last act.
+    """Release lanes (connection, token, answered); campaigns go on an interval after the gateway's last act.
 
-    `answered` is None for a message that never left: the pace is as it was. Without an answer, the gateway may act until
-    the lease ends.
+    `answered` is None for a message that never left: the pace is as it was. Without an answer, the gateway may
+    act until the lease ends.
     """
     lane_ids, tokens, answered = (list(column) for column in zip(*sorted(held), strict=True))
     with database.cursor() as cursor:
         cursor.execute(_FREE_LANES, {"lanes": lane_ids, "tokens": tokens, "answered": answered})
         freed = dict(cursor.fetchall())
-    _look_at(freed, at_the_earliest_in=timedelta(0))
+    _look_at(freed, look_again=timedelta(0))
 
 
-def _look_at(opens_at: dict[UUID, datetime], *, at_the_earliest_in: timedelta) -> None:
-    """Set when these lanes are due, from what is queued on them and from when they open for campaigns."""
+def _look_at(opens_at: dict[UUID, datetime], *, look_again: timedelta) -> None:
+    """Set when these lanes are due, from what is queued on them and from when they open for campaigns.
+
+    `look_again`: when to come back to a lane that has something due already.
+    """
     if opens_at:
         with database.cursor() as cursor:
             cursor.execute(
@@ -344,7 +347,7 @@ def _look_at(opens_at: dict[UUID, datetime], *, at_the_earliest_in: timedelta) -
                 {
                     "lanes": list(opens_at),
                     "opens_at": list(opens_at.values()),
-                    "earliest": at_the_earliest_in,
+                    "look_again": look_again,
                 },
             )
 
@@ -422,8 +425,7 @@ RETURNING lane.connection_id, lane.next_send_at
 
 # least() passes over NULL, so a lane with nothing queued is due never.
 _SET_DUE = """
-UPDATE send_lanes lane SET due_at = CASE WHEN next.at IS NULL THEN NULL
-                                         ELSE greatest(next.at, crm_now() + %(earliest)s) END
+UPDATE send_lanes lane SET due_at = CASE WHEN next.at <= crm_now() THEN crm_now() + %(look_again)s ELSE next.at END
 FROM (
     SELECT wanted.id, least(
         (SELECT min(m.due_at) FROM messages m

@@ -46,9 +46,8 @@ def test_a_campaign_inserted_by_sql_has_its_defaults(unit: Unit) -> None:
 
 
 def test_the_plan_s_statuses_are_there() -> None:
-    assert {"draft", "scheduled", "processing", "paused", "completed", "cancelled", "failed"} == set(
-        CampaignStatus.values
-    )
+    campaign_statuses = {"draft", "scheduled", "processing", "paused", "completed", "cancelled", "failed"}
+    assert campaign_statuses == set(CampaignStatus.values)
     assert {"pending", "sent", "failed", "delivered", "read"} <= set(RecipientStatus.values)
 
 

@@ -78,10 +78,8 @@ def test_things_of_another_unit_are_not_there_in_your_own(stranger: User, ids: d
     for route in unit_routes():
         if route != "units/<uuid:unit_id>" and route.count("<uuid:") > 1:
             for method in ("get", "post"):
-                status = getattr(client, method)(
-                    address(route, ids | {"unit_id": own.id}), {}, format="json"
-                ).status_code
-                assert status in (404, 405), route
+                answer = getattr(client, method)(address(route, ids | {"unit_id": own.id}), {}, format="json")
+                assert answer.status_code in (404, 405), route
 
 
 @pytest.mark.parametrize("key", ["contact_id", "conversation_id"])

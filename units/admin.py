@@ -139,13 +139,9 @@ class ApiTokenAdmin(ModelAdmin):
         token = ApiToken.mint(obj.user, obj.name)
         obj.pk = ApiToken.objects.get(sha256=sha256(token)).pk
         obj.refresh_from_db()
-        messages.warning(
-            request, _("Copy the token now, it is not shown again: %(token)s") % {"token": token}
-        )
+        messages.warning(request, _("Copy the token now, it is not shown again: %(token)s") % {"token": token})
 
-    def response_add(
-        self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None
-    ) -> HttpResponse:
+    def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
         # Never kept by a cache: the next page shows the token.
         response = super().response_add(request, obj, post_url_continue)
         response["Cache-Control"] = "no-store"
@@ -210,9 +206,7 @@ class UnitAdmin(ModelAdmin):
 
     @action(description=_("WhatsApp connection"), icon="qr_code", permissions=["view"])
     def open_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return redirect(
-            "admin:units_whatsappconnection_change", self.object_or_404(request, object_id).connection.pk
-        )
+        return redirect("admin:units_whatsappconnection_change", self.object_or_404(request, object_id).connection.pk)
 
     @action(
         description=_("Delete unit"),
@@ -304,11 +298,7 @@ class WhatsAppConnectionAdmin(ModelAdmin):
             ConnectionStatus.DISCONNECTED.value: "disconnect",
         }
         hidden = f"units_whatsappconnection_{useless.get(connection.status) if connection else None}"
-        return [
-            offered
-            for offered in super().get_actions_detail(request, object_id)
-            if offered.action_name != hidden
-        ]
+        return [offered for offered in super().get_actions_detail(request, object_id) if offered.action_name != hidden]
 
     @display(description=_("status"), ordering="status", label=CONNECTION_CHIPS)
     def status_chip(self, connection: WhatsAppConnection) -> tuple[str, str]:
@@ -335,9 +325,7 @@ class WhatsAppConnectionAdmin(ModelAdmin):
     )
     def connect(self, request: HttpRequest, form: ConnectForm, object_id: str) -> HttpResponse:
         phone_number = form.cleaned_data["phone_number"] or None
-        return self._ask_gateway(
-            request, object_id, lambda service: service.connect(phone_number=phone_number)
-        )
+        return self._ask_gateway(request, object_id, lambda service: service.connect(phone_number=phone_number))
 
     @action(
         description=_("Disconnect"),

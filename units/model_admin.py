@@ -61,9 +61,7 @@ class ModelAdmin(UnfoldModelAdmin):
 
     def fields_to_save(self, form: ModelForm) -> list[str]:
         """Names of the model's own columns that the person edited."""
-        return [
-            field.name for field in form._meta.model._meta.concrete_fields if field.name in form.changed_data
-        ]
+        return [field.name for field in form._meta.model._meta.concrete_fields if field.name in form.changed_data]
 
     def object_or_404(self, request: HttpRequest, object_id: str) -> Any:
         """The object an action is about. Raises Http404."""
@@ -74,9 +72,7 @@ class ModelAdmin(UnfoldModelAdmin):
 
     def address(self, page: str, *args: Any) -> str:
         """URL of one of this model's pages: `changelist`, `change` …"""
-        return reverse(
-            f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}", args=args
-        )
+        return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}", args=args)
 
     def leave_dialog(self, request: HttpRequest, url: str) -> HttpResponse:
         """Go on to `url` after a dialog, which htmx posts, or a browser without scripts itself."""

@@ -318,7 +318,7 @@ class ApiToken(UUIDPrimaryKeyModel):
 
 
 class UnitFeed(models.Model):
-    """The counter of a unit's live events. Locked last in a transaction, so that order of numbers is order of commits."""
+    """The counter of a unit's live events. Locked last in a transaction: order of numbers is order of commits."""
 
     unit = models.OneToOneField(Unit, models.DB_CASCADE, primary_key=True, related_name="feed")
     last_seq = models.BigIntegerField(db_default=0)

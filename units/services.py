@@ -67,8 +67,8 @@ def delete_unit(unit: Unit) -> None:
 class ConnectionService:
     """Connects and disconnects a unit's number, and keeps our picture of it true.
 
-    Webhooks are hints: they show at once, and what `connectionState` says afterwards is what stays. A hint is applied in
-    the transaction of its caller, who publishes `changes` at the end of it; everything else is transactions of its own.
+    Webhooks are hints: they show at once, and what `connectionState` says afterwards is what stays. A hint is
+    applied in the transaction of its caller, who publishes `changes` at the end; the rest has transactions of its own.
     """
 
     def __init__(self, unit: Unit) -> None:

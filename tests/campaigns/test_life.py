@@ -130,12 +130,8 @@ def test_a_disconnected_number_holds_the_campaign_and_says_why(unit: Unit) -> No
 def test_a_cap_or_a_window_holds_the_campaign_until_a_time(unit: Unit, column: str, value: Any, word: str) -> None:
     made = campaign(unit)
     if column == "window":
-        local = timezone.localtime()
-        window = {
-            "window_start": (local + timedelta(hours=1)).time(),
-            "window_end": (local + timedelta(hours=2)).time(),
-        }
-        WhatsAppConnection.objects.update(**window)
+        soon, later = (timezone.localtime() + timedelta(hours=hours) for hours in (1, 2))
+        WhatsAppConnection.objects.update(window_start=soon.time(), window_end=later.time())
     else:
         WhatsAppConnection.objects.update(daily_cap=0)
         SendLane.objects.update_or_create(

@@ -1,5 +1,7 @@
 """Connect → QR → inbound → outbound → campaign: the plan's checklist, from outside, with every process running."""
 
+from itertools import pairwise
+
 import httpx
 import pytest
 
@@ -57,7 +59,7 @@ def test_a_campaign_reaches_three_people_two_seconds_apart(connected: Stack) -> 
     )
     sent = connected.sent("Lentes com 30%")
     assert sorted(message["to"] for message in sent) == [f"{phone[1:]}@s.whatsapp.net" for phone in phones]
-    gaps = [later["at"] - earlier["at"] for earlier, later in zip(sent, sent[1:], strict=False)]
+    gaps = [later["at"] - earlier["at"] for earlier, later in pairwise(sent)]
     assert min(gaps) >= 2.0  # I5
     statuses = {row["status"] for row in connected.get(f"/campaigns/{campaign}/recipients")["results"]}
     assert statuses == {"sent"}

@@ -4,12 +4,15 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.db import connection as database
 from django.db import connections
 
+from campaigns.feeder import feed_campaigns
+from campaigns.services import CampaignService
 from crm_whatsapp.db import ClockNow
 from messaging import lanes, services
 from messaging.delivery import Delivery, sweep
@@ -74,8 +77,6 @@ def test_the_canonical_jid_of_the_answer_is_where_the_next_message_goes(unit: Un
 
 
 def test_replies_go_before_campaigns_and_do_not_wait_for_the_pace(sandbox: Sandbox, unit: Unit, phone: str) -> None:
-    from campaigns.feeder import feed_campaigns
-
     campaign(unit, people=2)
     feed_campaigns()
     reply(unit, "primeiro")
@@ -84,11 +85,18 @@ def test_replies_go_before_campaigns_and_do_not_wait_for_the_pace(sandbox: Sandb
     assert texts(sandbox, phone)[:2] == ["primeiro", "segundo"]
 
 
+def test_a_lane_that_may_not_send_yet_is_looked_at_when_it_may(unit: Unit, phone: str) -> None:
+    campaign(unit, people=1)
+    feed_campaigns()
+    SendLane.objects.update(next_send_at=ClockNow() + timedelta(seconds=1))
+    assert Delivery().claim(5) == []
+    lane = SendLane.objects.get()
+    assert lane.due_at == lane.next_send_at
+
+
 def test_the_pace_is_a_floor_on_the_wire_for_several_deliveries_at_once(
     sandbox: Sandbox, unit: Unit, phone: str
 ) -> None:  # I5
-    from campaigns.feeder import feed_campaigns
-
     WhatsAppConnection.objects.update(interval_seconds="1.000")
     for _ in range(2):
         campaign(unit, people=3)
@@ -110,7 +118,7 @@ def test_the_pace_is_a_floor_on_the_wire_for_several_deliveries_at_once(
     for thread in threads:
         thread.join()
     at = [message["at"] for message in sandbox.sent(phone)]
-    gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(at)]
     assert len(at) == 6
     assert min(gaps) >= 1.0
     assert len({message["to"] for message in sandbox.sent(phone)}) == 6
@@ -161,8 +169,6 @@ def test_a_disconnected_number_holds_what_is_queued(sandbox: Sandbox, unit: Unit
 
 
 def test_whoever_opts_out_after_the_claim_gets_nothing(sandbox: Sandbox, unit: Unit, phone: str) -> None:  # I9
-    from campaigns.feeder import feed_campaigns
-
     made = campaign(unit, people=1)
     feed_campaigns()
     delivery = Delivery()
@@ -175,9 +181,6 @@ def test_whoever_opts_out_after_the_claim_gets_nothing(sandbox: Sandbox, unit: U
 
 
 def test_a_paused_campaign_sends_nothing_more_though_it_was_claimed(sandbox: Sandbox, unit: Unit, phone: str) -> None:
-    from campaigns.feeder import feed_campaigns
-    from campaigns.services import CampaignService
-
     made = campaign(unit, people=2)
     feed_campaigns()
     delivery = Delivery()
@@ -228,8 +231,6 @@ def test_the_late_answer_of_a_swept_send_still_counts(sandbox: Sandbox, unit: Un
 
 
 def test_the_daily_cap_is_never_exceeded(sandbox: Sandbox, unit: Unit, phone: str) -> None:  # I5
-    from campaigns.feeder import feed_campaigns
-
     WhatsAppConnection.objects.update(interval_seconds="1.000", daily_cap=1)
     campaign(unit, people=3)
     feed_campaigns()

@@ -210,11 +210,7 @@ def graph() -> list[Any]:
             chat.unread_count,
             chat.last_message_preview,
             chat.waiting_since,
-            list(
-                chat.messages.order_by("happened_at", "external_id").values_list(
-                    "external_id", "body", "direction", "status"
-                )
-            ),
+            list(chat.messages.order_by("happened_at", "external_id").values_list("external_id", "body", "status")),
         ]
         for chat in Conversation.objects.select_related("contact")
     ]
@@ -228,9 +224,7 @@ EVENTS = [
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    order=st.lists(st.sampled_from(EVENTS), max_size=6).map(lambda extra: [*EVENTS, *extra]).flatmap(st.permutations)
-)
+@given(order=st.lists(st.sampled_from(EVENTS), max_size=6).flatmap(lambda extra: st.permutations([*EVENTS, *extra])))
 def test_any_order_and_any_repetition_give_the_same(connection: WhatsAppConnection, order: list[Any]) -> None:  # I2
     def play(events: list[Any]) -> list[Any]:
         WebhookEvent.objects.all().delete()

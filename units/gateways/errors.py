@@ -22,7 +22,6 @@ and LicenseRequired by name, and GatewayError for the rest; OutcomeUnknown never
 """
 
 # The names say what to do, and not that they are errors.
-# ruff: noqa: N818
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from messaging.services import MessageHandlerService
 from units.models import ApiToken, Unit, User, sha256
 from units.services import create_unit
 
-EMAIL, PASSWORD = "ana@example.com", "demonstracao"  # noqa: S105 - printed on the screen, refused outside of DEBUG
+EMAIL, PASSWORD = "ana@example.com", "demonstracao"
 UNIT = "Ótica Aurora · Moema"
 
 # Name, number, and what was said: (minutes ago, by the contact?, text). The people are invented.
