@@ -244,9 +244,7 @@ class CampaignAdmin(ModelAdmin):
     )
     def schedule(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         at = form.cleaned_data["at"]
-        return self._do(
-            request, object_id, lambda service: service.schedule(at), _("The campaign was scheduled.")
-        )
+        return self._do(request, object_id, lambda service: service.schedule(at), _("The campaign was scheduled."))
 
     @action(
         description=_("Pause"),

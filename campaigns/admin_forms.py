@@ -67,9 +67,7 @@ class AudienceForm(forms.Form):
         required=False,
         help_text=_("One per line, or separated by commas. New numbers become contacts of the unit."),
     )
-    everyone = forms.BooleanField(
-        label=_("All contacts of the unit"), required=False, widget=UnfoldBooleanSwitchWidget
-    )
+    everyone = forms.BooleanField(label=_("All contacts of the unit"), required=False, widget=UnfoldBooleanSwitchWidget)
 
     def contacts(self, unit: Unit) -> QuerySet[Contact]:
         """The chosen contacts of `unit`; makes those that are new."""
@@ -145,9 +143,7 @@ class ScheduleDialog(BaseDialogForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["at"].help_text = _("Time zone: %(name)s") % {
-            "name": timezone.get_current_timezone_name()
-        }
+        self.fields["at"].help_text = _("Time zone: %(name)s") % {"name": timezone.get_current_timezone_name()}
 
     def clean_at(self) -> Any:
         return _in_the_future(self.cleaned_data["at"])

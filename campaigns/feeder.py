@@ -1,5 +1,7 @@
 """Keeps the lanes of sending campaigns fed, a little ahead: no more than a pause has to take back."""
 
+from uuid import UUID
+
 import structlog
 from django.db import transaction
 from django.db.models import Prefetch
@@ -47,7 +49,7 @@ def feed_campaigns() -> None:
         feed_campaign(pk)
 
 
-def feed_campaign(pk: object) -> None:
+def feed_campaign(pk: UUID) -> None:
     """Queue the next few messages of one campaign, and complete it when nobody is left.
 
     The campaign's row is locked: pausing waits for us, and of two feeders one passes by.

@@ -1,5 +1,7 @@
 """Campaigns and who gets them."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
@@ -35,7 +37,7 @@ C = CampaignStatus
 class Campaign(UUIDPrimaryKeyModel):
     """One text to many contacts of a unit."""
 
-    MOVES: Moves = {
+    MOVES: ClassVar[Moves] = {
         C.DRAFT: frozenset({C.SCHEDULED}),
         C.SCHEDULED: frozenset({C.DRAFT}),
         C.PROCESSING: frozenset({C.DRAFT, C.SCHEDULED, C.PAUSED}),

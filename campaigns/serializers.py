@@ -11,12 +11,12 @@ from campaigns.services import estimated_end, hold
 from messaging.serializers import ContactBriefSerializer, error_sentence
 
 
-class HoldSerializer(serializers.Serializer[None]):
+class HoldSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(help_text="Why nothing is sent now, in the language of the request.")
     until = serializers.DateTimeField(allow_null=True)
 
 
-class ProgressSerializer(serializers.Serializer[None]):
+class ProgressSerializer(serializers.Serializer[Any]):
     total = serializers.IntegerField()
     pending = serializers.IntegerField()
     queued = serializers.IntegerField()
@@ -76,7 +76,7 @@ class CampaignDetailSerializer(CampaignSerializer):
         return estimated_end(campaign)
 
 
-class NewCampaignSerializer(serializers.Serializer[None]):
+class NewCampaignSerializer(serializers.Serializer[Any]):
     """Who gets it: `contact_ids`, `phones` (in any notation), or `everyone`."""
 
     MAX_LISTED = 5000
@@ -96,7 +96,7 @@ class NewCampaignSerializer(serializers.Serializer[None]):
         return attrs
 
 
-class ScheduleSerializer(serializers.Serializer[None]):
+class ScheduleSerializer(serializers.Serializer[Any]):
     scheduled_at = serializers.DateTimeField()
 
 

@@ -1,14 +1,16 @@
 """The life of a campaign, as people steer it."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
@@ -18,6 +20,9 @@ from messaging.models import Contact, Message, SendLane
 from messaging.pace import Pace
 from units import live
 from units.models import Unit, User, WhatsAppConnection
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +36,7 @@ UNFINISHED = (R.PENDING, R.QUEUED, R.SENDING)
 class NotPossible(ValueError):
     """The campaign is not in a state for this; `message` says so to a person."""
 
-    def __init__(self, message: str | Promise) -> None:
+    def __init__(self, message: str | _StrPromise) -> None:
         self.message = message
         super().__init__(str(message))
 
@@ -123,7 +128,7 @@ class CampaignService:
     def _move(
         self,
         status: CampaignStatus,
-        refusal: str | Promise,
+        refusal: str | _StrPromise,
         *,
         only_from: tuple[CampaignStatus, ...] = (),
         **changes: object,
@@ -162,7 +167,7 @@ def change_of(campaign: Campaign) -> live.Change:
 class Hold:
     """Why a campaign that should be sending is not, and until when (None: until that changes)."""
 
-    reason: str | Promise
+    reason: str | _StrPromise
     until: datetime | None = None
 
 

@@ -1,6 +1,5 @@
 """Campaigns over HTTP."""
 
-from collections.abc import Callable
 from typing import Any
 
 import django_filters
@@ -91,12 +90,14 @@ class CampaignView(CampaignScope, APIView):
 class CampaignActionView(CampaignScope, APIView):
     """409 when the campaign is not in a state for it; nothing has changed then."""
 
-    act: Callable[[CampaignService], Campaign]
+    def act(self, campaign: CampaignService) -> Campaign:
+        """What the view is for. Raises NotPossible."""
+        raise NotImplementedError
 
     @extend_schema(request=None, responses=CampaignDetailSerializer)
     def post(self, request: Request, unit_id: str, campaign_id: str) -> Response:
         try:
-            campaign = type(self).act(CampaignService(self.campaign))
+            campaign = self.act(CampaignService(self.campaign))
         except NotPossible as error:
             raise Conflict(error.message) from error
         return Response(CampaignDetailSerializer(campaign).data)
@@ -105,25 +106,29 @@ class CampaignActionView(CampaignScope, APIView):
 class StartView(CampaignActionView):
     """Start sending now."""
 
-    act = CampaignService.dispatch
+    def act(self, campaign: CampaignService) -> Campaign:
+        return campaign.dispatch()
 
 
 class PauseView(CampaignActionView):
     """Stop before the next message."""
 
-    act = CampaignService.pause
+    def act(self, campaign: CampaignService) -> Campaign:
+        return campaign.pause()
 
 
 class ResumeView(CampaignActionView):
     """Go on with whoever has not got it yet."""
 
-    act = CampaignService.resume
+    def act(self, campaign: CampaignService) -> Campaign:
+        return campaign.resume()
 
 
 class CancelView(CampaignActionView):
     """End it for whoever has not got it yet."""
 
-    act = CampaignService.cancel
+    def act(self, campaign: CampaignService) -> Campaign:
+        return campaign.cancel()
 
 
 class ScheduleView(CampaignScope, APIView):

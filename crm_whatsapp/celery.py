@@ -1,4 +1,4 @@
-"""Celery rings the bell, nothing more: a task carries no data but "look" (DESIGN §3)."""
+"""Celery rings the bell, nothing more: a task carries no data but "look" (docs/architecture.md, "The one idea")."""
 
 import os
 

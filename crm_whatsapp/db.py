@@ -1,7 +1,7 @@
 """What every app needs of the database: the clock, guarded status moves, tenant keys."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.db import migrations, models
 from django.db.models.functions import UUID7
@@ -51,7 +51,7 @@ class TenantForeignKey(models.ForeignKey):
         options["db_constraint"] = False
         super().__init__(to, models.DO_NOTHING, **options)
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         name, path, args, options = super().deconstruct()
         options.pop("db_constraint", None)
         return name, path, args, options
@@ -81,7 +81,8 @@ def one_of(field: str, choices: type[models.TextChoices], name: str) -> models.C
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": choices.values}), name=name)
 
 
-Moves = ClassVar[Mapping[str, frozenset[str]]]
+# Of a model: target status → the statuses it may be reached from.
+type Moves = Mapping[str, frozenset[str]]
 
 __all__ = [
     "ClockNow",

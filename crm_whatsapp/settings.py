@@ -47,9 +47,9 @@ LIVE_URL = env.str("LIVE_URL", default="").rstrip("/")
 
 EVOLUTION_CONNECT_TIMEOUT = env.float("EVOLUTION_CONNECT_TIMEOUT", default=5.0)
 EVOLUTION_READ_TIMEOUT = env.float("EVOLUTION_READ_TIMEOUT", default=30.0)
-# The number check alone may block the gateway for 60 s (CONTRACT §4).
+# The number check alone may block the gateway for 60 s (docs/evolution.md, "Sending").
 EVOLUTION_SEND_TIMEOUT = env.float("EVOLUTION_SEND_TIMEOUT", default=75.0)
-# How long after our read time-out the gateway may still act on a send (DESIGN §3, Settling).
+# How long after our read time-out the gateway may still act on a send (docs/architecture.md, "Pace").
 SEND_GRACE = timedelta(seconds=env.float("SEND_GRACE_SECONDS", default=60.0))
 # Sends at the same time from one delivery process.
 DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=16)
@@ -110,7 +110,7 @@ MIDDLEWARE = [
 
 ROOT_URLCONF = "crm_whatsapp.urls"
 WSGI_APPLICATION = "crm_whatsapp.wsgi.application"
-# A redirect eats a webhook (evolution/webhooks/redirects.json): no slash is ever added.
+# A redirect eats a webhook (tests/evolution/webhooks/redirects.json): no slash is ever added.
 APPEND_SLASH = False
 
 TEMPLATES = [
@@ -175,7 +175,7 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".local" / "media")))
 
-# Evolution itself sends bodies up to 136 MB (CONTRACT §1). What is larger than this is kept as a stub.
+# Evolution itself sends bodies up to 136 MB (docs/evolution.md, "Requests and errors"). Larger ones are kept as a stub.
 WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=32 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
@@ -239,7 +239,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
 }
 
-# --- Celery: it only rings the bell (DESIGN §3) ---------------------------------------------------
+# --- Celery: it only rings the bell (docs/architecture.md, "The one idea") ------------------------
 
 CELERY_BROKER_URL = REDIS_URL
 # Installations that share a broker need queues of their own.
@@ -265,7 +265,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # --- Logging --------------------------------------------------------------------------------------
 
-LOG_PROCESSORS = [
+LOG_PROCESSORS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,
     structlog.stdlib.add_log_level,

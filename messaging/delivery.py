@@ -148,7 +148,7 @@ class Delivery:
             return []
         token = uuid4()
         with transaction.atomic(), database.cursor() as cursor:
-            cursor.execute(_LOCK_DUE_LANES, {"overdue": self.overdue, "limit": limit})
+            cursor.execute(_LOCK_DUE_LANES, {"overdue": self.overdue.total_seconds(), "limit": limit})
             opens_at: dict[UUID, datetime] = {}
             may_campaign: list[UUID] = []
             for lane, now, *pace in cursor.fetchall():
@@ -187,7 +187,7 @@ class Delivery:
                     "lanes": [send.connection_id for send in going],
                     "campaigns": [send.origin == Origin.CAMPAIGN for send in going],
                     "token": token,
-                    "lease": lanes.gateway_may_act_for(),
+                    "lease": lanes.gateway_may_act_for().total_seconds(),
                 },
             )
             staying = [send for send in sends if send.message_id not in gone]
@@ -347,7 +347,7 @@ def _look_at(opens_at: dict[UUID, datetime], *, look_again: timedelta) -> None:
                 {
                     "lanes": list(opens_at),
                     "opens_at": list(opens_at.values()),
-                    "look_again": look_again,
+                    "look_again": look_again.total_seconds(),
                 },
             )
 
@@ -358,7 +358,8 @@ SELECT lane.connection_id, crm_now(),
 FROM send_lanes lane
 JOIN unit_whatsapp_connections c ON c.id = lane.connection_id
 JOIN units u ON u.id = c.unit_id
-WHERE lane.due_at <= crm_now() - %(overdue)s AND lane.claim_token IS NULL AND c.status = 'connected'
+WHERE lane.due_at <= crm_now() - make_interval(secs => %(overdue)s)
+  AND lane.claim_token IS NULL AND c.status = 'connected'
 ORDER BY lane.due_at LIMIT %(limit)s
 FOR NO KEY UPDATE OF lane SKIP LOCKED
 """
@@ -397,7 +398,7 @@ RETURNING m.id
 # The daily cap counts what may have left: it is never exceeded, whatever becomes of the call.
 _EXTEND_LEASES = """
 UPDATE send_lanes lane SET
-    lease_until = crm_now() + %(lease)s,
+    lease_until = crm_now() + make_interval(secs => %(lease)s),
     sent_today = CASE WHEN NOT going.campaign THEN lane.sent_today
                       WHEN lane.day = today.day THEN lane.sent_today + 1 ELSE 1 END,
     day = CASE WHEN going.campaign THEN today.day ELSE lane.day END
@@ -425,7 +426,8 @@ RETURNING lane.connection_id, lane.next_send_at
 
 # least() passes over NULL, so a lane with nothing queued is due never.
 _SET_DUE = """
-UPDATE send_lanes lane SET due_at = CASE WHEN next.at <= crm_now() THEN crm_now() + %(look_again)s ELSE next.at END
+UPDATE send_lanes lane SET
+    due_at = CASE WHEN next.at <= crm_now() THEN crm_now() + make_interval(secs => %(look_again)s) ELSE next.at END
 FROM (
     SELECT wanted.id, least(
         (SELECT min(m.due_at) FROM messages m

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from typing import ClassVar
 
 from django.db import connection, models
 from django.utils.translation import gettext_lazy as _
@@ -22,11 +23,12 @@ from units.models import Provider, Unit, User, WhatsAppConnection
 class ContactQuerySet(models.QuerySet["Contact"]):
     def matching(self, text: str) -> "ContactQuerySet":
         """Whose name contains `text`, or whose number contains its digits."""
-        wanted = models.Q(name__icontains=text)
-        if digits := re.sub(r"\D", "", text):
-            numbers = ContactAddress.objects.filter(contact=models.OuterRef("pk"), value__contains=digits)
-            wanted |= models.Exists(numbers)
-        return self.filter(wanted)
+        by_name = models.Q(name__icontains=text)
+        digits = re.sub(r"\D", "", text)
+        if not digits:
+            return self.filter(by_name)
+        numbers = ContactAddress.objects.filter(contact=models.OuterRef("pk"), value__contains=digits)
+        return self.filter(by_name | models.Exists(numbers))
 
 
 class Contact(UUIDPrimaryKeyModel):
@@ -230,7 +232,7 @@ class Message(UUIDPrimaryKeyModel):
     """One message of a conversation, in or out."""
 
     # A receipt proves that the message went out, whatever we believed of it (I6: forward only).
-    MOVES: Moves = {
+    MOVES: ClassVar[Moves] = {
         S.QUEUED: frozenset({S.CLAIMED, S.DISPATCHING}),
         S.CLAIMED: frozenset({S.QUEUED}),
         S.DISPATCHING: frozenset({S.CLAIMED}),

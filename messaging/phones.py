@@ -1,10 +1,15 @@
 """Phone numbers: one normal form for each person."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
 
 import phonenumbers
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
 DEFAULT_REGION = "BR"
 
@@ -12,7 +17,7 @@ DEFAULT_REGION = "BR"
 class InvalidPhone(ValueError):
     """Not a phone number; `message` says so to a person."""
 
-    message: str | Promise = _("This is not a phone number. Example: (11) 91234-5678 or +55 11 91234-5678.")
+    message: str | _StrPromise = _("This is not a phone number. Example: (11) 91234-5678 or +55 11 91234-5678.")
 
 
 def normal_form(digits: str) -> str:

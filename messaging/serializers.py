@@ -22,7 +22,7 @@ class ContactSerializer(serializers.ModelSerializer[Contact]):
         read_only_fields = ["id", "phone", "created_at"]
 
 
-class NewContactSerializer(serializers.Serializer[None]):
+class NewContactSerializer(serializers.Serializer[Any]):
     phone = serializers.CharField(max_length=40, help_text="In any notation; without a country code it is Brazilian.")
     name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
@@ -54,7 +54,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
         read_only_fields = fields
 
 
-class MessageErrorSerializer(serializers.Serializer[None]):
+class MessageErrorSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     message = serializers.CharField(help_text="What happened and what to do, in the language of the request.")
 
@@ -99,7 +99,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
         return {"code": message.error_code, "message": str(error_sentence(message.error_code))}
 
 
-class NewMessageSerializer(serializers.Serializer[None]):
+class NewMessageSerializer(serializers.Serializer[Any]):
     """To whom: exactly one of `conversation_id`, `contact_id` and `phone`. What: `text`."""
 
     conversation_id = serializers.UUIDField(required=False)

@@ -1,13 +1,14 @@
 """What happens to messages: those that came in, and those that somebody wants to go out."""
 
+from __future__ import annotations
+
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -37,6 +38,9 @@ from messaging.signals import messages_moved
 from units import live
 from units.models import User, WhatsAppConnection
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 MAX_TEXT = 65_536  # WhatsApp's own limit for a text message, in characters
 
 # How far the clocks of the gateway and the database may be apart when an echo is matched by its time.
@@ -46,7 +50,7 @@ ECHO_TOLERANCE = timedelta(seconds=30)
 class CannotQueue(ValueError):
     """A message that cannot be accepted; `message` says why, to a person."""
 
-    def __init__(self, message: str | Promise) -> None:
+    def __init__(self, message: str | _StrPromise) -> None:
         self.message = message
         super().__init__(str(message))
 
@@ -314,13 +318,13 @@ class MessageHandlerService:
         if message is None:
             raise NotYet(_UNKNOWN_MESSAGE)
         at = _moment(event.timestamp, received_at)
-        times = {
+        changes: dict[MessageStatus, dict[str, Any]] = {
             MessageStatus.DELIVERED: {"delivered_at": at},
-            # A read message was delivered, though the two receipts often come as one (CONTRACT §8).
+            # A read message was delivered, though the two receipts often come as one (docs/evolution.md, "Events").
             MessageStatus.READ: {"delivered_at": Coalesce("delivered_at", at), "read_at": at},
             MessageStatus.FAILED: {"error_code": "refused_by_whatsapp", "error": event.error or ""},
-        }[status]
-        if Message.objects.filter(pk=message.pk).move_to(status, **times):
+        }
+        if Message.objects.filter(pk=message.pk).move_to(status, **changes[status]):
             self.changes += moved_outbound([message.pk], publish=False)
         return ""
 

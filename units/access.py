@@ -27,8 +27,6 @@ def unit_for(user: Any, unit_id: UUID, *, roles: tuple[Role, ...] = ()) -> Unit:
 class UnitScope:
     """Mixin for API views below `/units/{unit_id}/`: `self.unit`, checked before anything else runs."""
 
-    request: Request
-    kwargs: dict[str, Any]
     unit: Unit
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

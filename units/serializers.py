@@ -1,5 +1,7 @@
 """Units and their connection, as the API shows them."""
 
+from typing import Any
+
 from rest_framework import serializers
 
 from units.models import ConnectionStatus, LiveEvent, Unit, WhatsAppConnection
@@ -44,7 +46,7 @@ class ConnectionSerializer(serializers.ModelSerializer[WhatsAppConnection]):
         return shown | {key: shown[key] or None for key in ("qr_code", "pairing_code", "phone_number")}
 
 
-class ConnectSerializer(serializers.Serializer[None]):
+class ConnectSerializer(serializers.Serializer[Any]):
     phone_number = serializers.RegexField(
         r"^[+\d\s().-]{8,25}$",
         required=False,
@@ -60,6 +62,6 @@ class ChangeSerializer(serializers.ModelSerializer[LiveEvent]):
         fields = ["seq", "kind", "id", "data", "created_at"]
 
 
-class ChangesSerializer(serializers.Serializer[None]):
+class ChangesSerializer(serializers.Serializer[Any]):
     results = ChangeSerializer(many=True)
     last_seq = serializers.IntegerField(help_text="Ask with `after=` this next.")

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
-from units import live
+from units import live, steps
 from units.gateways.errors import GatewayError, InstanceExists, InstanceMissing
 from units.gateways.evolution import EvolutionService
 from units.models import (
@@ -32,20 +32,8 @@ from units.models import (
 log = structlog.get_logger(__name__)
 
 WEBHOOK_PATH = "/webhooks/whatsapp/evolution/"
-# Each QR code lives 45 s (CONTRACT §2).
-QR_LIFETIME = timedelta(seconds=45)
-# A webhook may be lost: how often we ask although nothing happened, and while somebody waits for the phone.
-CHECK_QUIET = timedelta(seconds=60)
-CHECK_BUSY = timedelta(seconds=5)
-CHECK_DOWN = timedelta(seconds=15)
-# Connecting for longer than this means that WhatsApp cannot be reached (CONTRACT §2, Disconnects).
-CONNECTING_LIMIT = timedelta(minutes=3)
-# A new instance answers connect with a code in some 2 s; without one for this long, none will come.
-PREPARING_LIMIT = timedelta(seconds=60)
 # The gateway frees a deleted name about half a second later.
 DELETION_SECONDS = 10.0
-
-_BEING_PAIRED = frozenset({ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN, ConnectionStatus.CONNECTING})
 
 
 def create_unit(name: str, *, owner: User | None = None, time_zone: str = "America/Sao_Paulo") -> Unit:
@@ -87,7 +75,7 @@ class ConnectionService:
         if connection.status == ConnectionStatus.DISCONNECTING:
             connection = self.refresh()
         if not connection.is_connected:
-            self._set(_preparing)
+            self._set(steps.preparing)
         try:
             self._ensure_instance(connection)
             answer = self.gateway.connect(phone_number=phone_number)
@@ -98,18 +86,18 @@ class ConnectionService:
             return self.refresh()
 
         def show_code(connection: WhatsAppConnection, now: Any) -> None:
-            _soon(connection, now, CHECK_BUSY)
-            if connection.status in _BEING_PAIRED and answer.qr:
-                _show_code(connection, now, image=answer.qr, pairing_code=answer.pairing_code)
+            steps.check_after(connection, now, steps.CHECK_BUSY)
+            if connection.status in steps.BEING_PAIRED and answer.qr:
+                steps.show_code(connection, now, image=answer.qr, pairing_code=answer.pairing_code)
 
         return self._set(show_code)
 
     def disconnect(self) -> WhatsAppConnection:
-        """End the session and delete the instance: after a logout alone it would never receive again (CONTRACT §2).
+        """End the session and delete the instance: after a logout it hears nothing (docs/evolution.md, "Traps").
 
         Raises GatewayError when the gateway does not answer; the deletion is tried again until it has happened.
         """
-        self._set(_disconnecting)
+        self._set(steps.disconnecting)
         try:
             return self._delete_instance()
         except GatewayError as error:
@@ -124,13 +112,13 @@ class ConnectionService:
                 return self._delete_instance()
             state = self.gateway.connection_state()
         except InstanceMissing:
-            return self._set(_instance_missing)
+            return self._set(steps.instance_missing)
         except GatewayError as error:
             return self._gateway_failed(error)
         if state == "open":
             return self._opened(connection)
         if state == "connecting":
-            return self._set(_still_connecting)
+            return self._set(steps.still_connecting)
         return self._closed(connection)
 
     # What the gateway tells by webhook
@@ -139,13 +127,13 @@ class ConnectionService:
         """A QR code to show, or the word that there are no more."""
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
-            if _is_ours_to_end(connection) or connection.is_connected:
-                _soon(connection, now)
+            if steps.is_ours_to_end(connection) or connection.is_connected:
+                steps.check_after(connection, now)
             elif limit_reached:
-                _disconnected(connection, now, DisconnectCause.QR_EXPIRED)
+                steps.disconnected(connection, now, DisconnectCause.QR_EXPIRED)
             elif image:
-                _show_code(connection, now, image=image, pairing_code=pairing_code)
-                _soon(connection, now, CHECK_BUSY)
+                steps.show_code(connection, now, image=image, pairing_code=pairing_code)
+                steps.check_after(connection, now, steps.CHECK_BUSY)
 
         self._change(show)
 
@@ -153,9 +141,9 @@ class ConnectionService:
         """The number is connected, or was a moment ago."""
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
-            if not _is_ours_to_end(connection):
-                _connected(connection, now, phone, profile_name, profile_picture_url)
-            _soon(connection, now)
+            if not steps.is_ours_to_end(connection):
+                steps.connected(connection, now, phone, profile_name, profile_picture_url)
+            steps.check_after(connection, now)
 
         self._change(show)
 
@@ -168,10 +156,10 @@ class ConnectionService:
             if (
                 connection.status == ConnectionStatus.AWAITING_SCAN
                 and connection.qr_expires_at
-                and now > connection.qr_expires_at - QR_LIFETIME + timedelta(seconds=5)
+                and now > connection.qr_expires_at - steps.QR_LIFETIME + timedelta(seconds=5)
             ):
-                _move(connection, now, ConnectionStatus.CONNECTING)
-            _soon(connection, now)
+                steps.move(connection, now, ConnectionStatus.CONNECTING)
+            steps.check_after(connection, now)
 
         self._change(show)
 
@@ -179,9 +167,9 @@ class ConnectionService:
         """The session ended: by the phone (`logged_out`), or because nobody scanned."""
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
-            if not _is_ours_to_end(connection) and logged_out:
-                _disconnected(connection, now, DisconnectCause.LOGGED_OUT)
-            _soon(connection, now)
+            if not steps.is_ours_to_end(connection) and logged_out:
+                steps.disconnected(connection, now, DisconnectCause.LOGGED_OUT)
+            steps.check_after(connection, now)
 
         self._change(show)
 
@@ -202,10 +190,10 @@ class ConnectionService:
         """Apply `change(connection, now)` under the row's lock and save what it changed."""
         row = WhatsAppConnection.objects.select_for_update(no_key=True).annotate(clock=ClockNow())
         connection = row.get(unit=self.unit)
-        now = connection.clock  # type: ignore[attr-defined]
-        before = {field: getattr(connection, field) for field in _WATCHED}
+        now = connection.clock
+        before = {field: getattr(connection, field) for field in steps.WATCHED}
         change(connection, now)
-        changed = [field for field in _WATCHED if getattr(connection, field) != before[field]]
+        changed = [field for field in steps.WATCHED if getattr(connection, field) != before[field]]
         if changed:
             connection.save(update_fields=changed)
         if connection.check_due_at and connection.check_due_at <= now:
@@ -267,10 +255,10 @@ class ConnectionService:
                 name, picture = info.profile_name, info.picture_url
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
-            if _is_ours_to_end(connection):
+            if steps.is_ours_to_end(connection):
                 return
-            _connected(connection, now, phone, name, picture)
-            _soon(connection, now, CHECK_QUIET)
+            steps.connected(connection, now, phone, name, picture)
+            steps.check_after(connection, now, steps.CHECK_QUIET)
 
         return self._set(show)
 
@@ -286,22 +274,24 @@ class ConnectionService:
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
             since = now - connection.status_changed_at
-            reconnecting = connection.connecting_seen_at and now - connection.connecting_seen_at < CHECK_DOWN * 2
+            reconnecting = connection.connecting_seen_at and now - connection.connecting_seen_at < steps.CHECK_DOWN * 2
             if connection.status == ConnectionStatus.AWAITING_SCAN:
-                _disconnected(connection, now, DisconnectCause.QR_EXPIRED)
+                steps.disconnected(connection, now, DisconnectCause.QR_EXPIRED)
             elif connection.status == ConnectionStatus.PREPARING:
-                if since < PREPARING_LIMIT:
-                    return _soon(connection, now, CHECK_BUSY)
-                _disconnected(connection, now, DisconnectCause.UNREACHABLE)
+                if since < steps.PREPARING_LIMIT:
+                    return steps.check_after(connection, now, steps.CHECK_BUSY)
+                steps.disconnected(connection, now, DisconnectCause.UNREACHABLE)
             elif connection.is_connected or connection.status == ConnectionStatus.CONNECTING:
                 if reconnecting:
-                    _move(connection, now, ConnectionStatus.CONNECTING)
-                    if now - connection.status_changed_at > CONNECTING_LIMIT:
+                    steps.move(connection, now, ConnectionStatus.CONNECTING)
+                    if now - connection.status_changed_at > steps.CONNECTING_LIMIT:
                         connection.cause = DisconnectCause.UNREACHABLE
-                    return _soon(connection, now, CHECK_DOWN)
-                _disconnected(connection, now, DisconnectCause.LOGGED_OUT if reason else DisconnectCause.UNREACHABLE)
+                    return steps.check_after(connection, now, steps.CHECK_DOWN)
+                steps.disconnected(
+                    connection, now, DisconnectCause.LOGGED_OUT if reason else DisconnectCause.UNREACHABLE
+                )
             if connection.cause == DisconnectCause.UNREACHABLE:
-                _soon(connection, now, CHECK_DOWN)
+                steps.check_after(connection, now, steps.CHECK_DOWN)
             else:
                 connection.check_due_at = None
             return None
@@ -315,8 +305,8 @@ class ConnectionService:
         def show(connection: WhatsAppConnection, now: Any) -> None:
             connection.cause = DisconnectCause.GATEWAY_DOWN
             if connection.status == ConnectionStatus.PREPARING:
-                _move(connection, now, ConnectionStatus.DISCONNECTED)
-            _soon(connection, now, CHECK_DOWN)
+                steps.move(connection, now, ConnectionStatus.DISCONNECTED)
+            steps.check_after(connection, now, steps.CHECK_DOWN)
 
         return self._set(show)
 
@@ -332,11 +322,11 @@ class ConnectionService:
                     self.gateway.delete()
                     deleted = True
             except InstanceMissing:
-                return self._set(lambda connection, now: _disconnected(connection, now, DisconnectCause.BY_US))
+                return self._set(lambda connection, now: steps.disconnected(connection, now, DisconnectCause.BY_US))
             if not deleted:
                 break
             time.sleep(0.2)
-        return self._set(lambda connection, now: _soon(connection, now, CHECK_DOWN))
+        return self._set(lambda connection, now: steps.check_after(connection, now, steps.CHECK_DOWN))
 
     @staticmethod
     def _is_reconnecting(connection: WhatsAppConnection) -> bool:
@@ -361,128 +351,10 @@ def reconcile_due() -> int:
             if due is None:
                 return asked
             # Whoever dies while asking has put it off, not lost it.
-            WhatsAppConnection.objects.filter(pk=due.pk).update(check_due_at=ClockNow() + CHECK_DOWN)
+            WhatsAppConnection.objects.filter(pk=due.pk).update(check_due_at=ClockNow() + steps.CHECK_DOWN)
         ConnectionService(due.unit).refresh()
         asked += 1
 
 
-# Changes of a connection, applied to a locked row
-
-_WATCHED = (
-    "status",
-    "status_changed_at",
-    "cause",
-    "qr_code",
-    "pairing_code",
-    "qr_expires_at",
-    "phone_number",
-    "profile_name",
-    "profile_picture_url",
-    "check_due_at",
-    "connecting_seen_at",
-)
-
-
 def _webhook_url(secret: str) -> str:
     return settings.PUBLIC_URL + WEBHOOK_PATH + secret
-
-
-def _is_ours_to_end(connection: WhatsAppConnection) -> bool:
-    """We have disconnected it, or are at it: what the gateway still says about it is old."""
-    return connection.status == ConnectionStatus.DISCONNECTING or (
-        connection.status == ConnectionStatus.DISCONNECTED and connection.cause == DisconnectCause.BY_US
-    )
-
-
-def _move(connection: WhatsAppConnection, now: Any, status: ConnectionStatus) -> None:
-    if connection.status != status:
-        connection.status = status
-        connection.status_changed_at = now
-
-
-def _soon(connection: WhatsAppConnection, now: Any, after: timedelta = timedelta(0)) -> None:
-    connection.check_due_at = now + after
-
-
-def _clear_code(connection: WhatsAppConnection) -> None:
-    connection.qr_code = connection.pairing_code = ""
-    connection.qr_expires_at = None
-
-
-def _preparing(connection: WhatsAppConnection, now: Any) -> None:
-    if connection.is_connected:
-        return
-    if connection.status != ConnectionStatus.AWAITING_SCAN:
-        _clear_code(connection)
-        _move(connection, now, ConnectionStatus.PREPARING)
-    connection.cause = DisconnectCause.NONE
-    _soon(connection, now, CHECK_BUSY)
-
-
-def _show_code(connection: WhatsAppConnection, now: Any, *, image: str, pairing_code: str | None) -> None:
-    _move(connection, now, ConnectionStatus.AWAITING_SCAN)
-    connection.cause = DisconnectCause.NONE
-    if image != connection.qr_code:
-        connection.qr_code = image
-        connection.qr_expires_at = now + QR_LIFETIME
-    if pairing_code:
-        connection.pairing_code = pairing_code
-
-
-def _connected(
-    connection: WhatsAppConnection, now: Any, phone: str | None, name: str | None, picture: str | None
-) -> None:
-    _move(connection, now, ConnectionStatus.CONNECTED)
-    _clear_code(connection)
-    connection.cause = DisconnectCause.NONE
-    connection.phone_number = phone or connection.phone_number
-    connection.profile_name = name or connection.profile_name
-    connection.profile_picture_url = picture or connection.profile_picture_url
-
-
-def _disconnected(connection: WhatsAppConnection, now: Any, cause: DisconnectCause) -> None:
-    if connection.status != ConnectionStatus.DISCONNECTED:
-        connection.cause = cause
-    _move(connection, now, ConnectionStatus.DISCONNECTED)
-    _clear_code(connection)
-    connection.check_due_at = None
-
-
-def _disconnecting(connection: WhatsAppConnection, now: Any) -> None:
-    _move(connection, now, ConnectionStatus.DISCONNECTING)
-    _clear_code(connection)
-    connection.cause = DisconnectCause.BY_US
-    # The one who asked is at it; should he die, this finds it.
-    _soon(connection, now, CHECK_DOWN)
-
-
-def _instance_missing(connection: WhatsAppConnection, now: Any) -> None:
-    known = connection.status not in (ConnectionStatus.DISCONNECTED, ConnectionStatus.PREPARING)
-    if known:
-        cause = DisconnectCause.BY_US if _is_ours_to_end(connection) else DisconnectCause.INSTANCE_MISSING
-        _disconnected(connection, now, cause)
-    elif connection.status == ConnectionStatus.PREPARING:
-        # `connect` is about to create it.
-        _soon(connection, now, CHECK_BUSY)
-    else:
-        connection.check_due_at = None
-
-
-def _still_connecting(connection: WhatsAppConnection, now: Any) -> None:
-    """Being paired, or on the way back."""
-    after = CHECK_BUSY
-    if connection.is_connected:
-        _move(connection, now, ConnectionStatus.CONNECTING)
-    elif connection.status == ConnectionStatus.CONNECTING and now - connection.status_changed_at > CONNECTING_LIMIT:
-        connection.cause = DisconnectCause.UNREACHABLE
-        after = CHECK_DOWN
-    elif _is_ours_to_end(connection):
-        connection.check_due_at = None
-        return
-    elif connection.status == ConnectionStatus.DISCONNECTED:
-        # A server that restarts makes codes for every instance, and nobody asked for one.
-        connection.check_due_at = None
-        return
-    if connection.cause == DisconnectCause.GATEWAY_DOWN:
-        connection.cause = DisconnectCause.NONE
-    _soon(connection, now, after)

@@ -43,7 +43,7 @@ BATCH = 100
 MAX_ATTEMPTS = 8
 # What speaks of a message that is not here yet is asked again for some three minutes: a send call may last 75 s.
 MAX_NOT_YET = 12
-# WhatsApp's reasons for which a session ends for good (CONTRACT §2).
+# WhatsApp's reasons for which a session ends for good (docs/evolution.md, "Disconnects").
 SESSION_ENDED = frozenset({401, 402, 403, 406})
 
 UNKNOWN_INSTANCE = gettext_noop("No unit has this instance.")
@@ -92,9 +92,10 @@ def _lock_a_connection(overdue: timedelta) -> UUID | None:
     """A connection (None: events of no connection) that has something due and that nobody drains; or _NONE."""
     with database.cursor() as cursor:
         cursor.execute(
-            "SELECT connection_id FROM webhook_events WHERE status = 'received' AND due_at <= crm_now() - %s"
+            "SELECT connection_id FROM webhook_events"
+            " WHERE status = 'received' AND due_at <= crm_now() - make_interval(secs => %(overdue)s)"
             " GROUP BY connection_id ORDER BY min(due_at) LIMIT 50",
-            [overdue],
+            {"overdue": overdue.total_seconds()},
         )
         for (connection_id,) in cursor.fetchall():
             cursor.execute(

@@ -25,8 +25,8 @@ DRAIN = "webhooks.tasks.drain_inbox"
 OVERSIZED = gettext_noop("The body was larger than this installation takes; only its size was kept.")
 MALFORMED = gettext_noop("The body is not JSON.")
 
-# With WhatsApp out of reach Evolution posts some 35 `connection.update` a second (CONTRACT §2): one per connection,
-# state and this many seconds is kept.
+# With WhatsApp out of reach Evolution posts some 35 `connection.update` a second (docs/evolution.md, "Traps"):
+# one per connection, state and this many seconds is kept.
 HINT_SECONDS = 10
 
 

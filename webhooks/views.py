@@ -15,7 +15,7 @@ def evolution(request: HttpRequest, secret: str, path_event: str = "") -> HttpRe
     """`POST /webhooks/whatsapp/evolution/<secret>[/<event>]`: keep the body, answer 200, understand it later.
 
     404 for an unknown secret, with nothing written. For a known one only 200 or 503: Evolution never retries after 400,
-    401, 403, 404 or 422, so any of these would lose the event (evolution/webhooks/retry-schedule.json).
+    401, 403, 404 or 422, so any of these would lose the event (tests/evolution/webhooks/retry-schedule.json).
     """
     try:
         sender = inbox.sender_of(secret)

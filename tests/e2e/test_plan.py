@@ -1,6 +1,7 @@
 """Connect → QR → inbound → outbound → campaign: the plan's checklist, from outside, with every process running."""
 
 from itertools import pairwise
+from typing import Any
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ def test_the_status_becomes_conectado_upon_the_scan(connected: Stack) -> None:
 def test_an_inbound_message_appears_in_the_chat(connected: Stack) -> None:
     connected.sandbox.inbound(connected.instance, "5511977776666", "Quanto custa?", "Maria")
 
-    def arrived() -> list[dict[str, object]]:
+    def arrived() -> list[dict[str, Any]]:
         rows = connected.get("/conversations")["results"]
         return [row for row in rows if row["contact"]["phone"] == "+5511977776666"]
 
@@ -90,6 +91,6 @@ def test_no_secret_is_in_any_log(connected: Stack) -> None:  # I8
         assert secret not in everything
 
 
-def _with_status(stack: Stack, message_id: str, status: str) -> dict[str, object] | None:
+def _with_status(stack: Stack, message_id: str, status: str) -> dict[str, Any] | None:
     message = stack.message(message_id)
     return message if message["status"] == status else None

@@ -105,9 +105,10 @@ def test_the_pace_is_a_floor_on_the_wire_for_several_deliveries_at_once(
     def work(job: Any) -> None:
         while not stop.is_set():
             job()
+            time.sleep(0.05)
         connections.close_all()
 
-    jobs = [lambda: Delivery().run(seconds=2, stop=stop)] * 4 + [lambda: (feed_campaigns(), time.sleep(0.1))]
+    jobs: list[Any] = [lambda: Delivery().run(seconds=2, stop=stop)] * 4 + [feed_campaigns]
     threads = [threading.Thread(target=work, args=(job,)) for job in jobs]
     for thread in threads:
         thread.start()

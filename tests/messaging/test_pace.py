@@ -21,7 +21,7 @@ def pace(**rules: Any) -> Pace:
 
 
 def local(*when: int, zone: str = SAO_PAULO) -> datetime:
-    return datetime(*when, tzinfo=ZoneInfo(zone))  # type: ignore[arg-type]
+    return datetime(*when, tzinfo=ZoneInfo(zone))  # type: ignore[misc,arg-type]
 
 
 def test_without_rules_only_the_interval_counts() -> None:

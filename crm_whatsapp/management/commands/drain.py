@@ -1,4 +1,4 @@
-"""`manage.py drain`: the work of the Celery worker without a broker, for what has been overdue (DESIGN §3)."""
+"""`manage.py drain`: the worker's work without a broker, for what has been overdue (docs/architecture.md)."""
 
 import signal
 import threading
