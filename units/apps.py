@@ -7,3 +7,6 @@ class UnitsConfig(AppConfig):
 
     name = "units"
     verbose_name = _("Units")
+
+    def ready(self) -> None:
+        from units import schema  # noqa: F401  (registers itself)

@@ -1,0 +1,148 @@
+"""The API's manners: errors, pages, the schema. What each resource does is tested beside its app."""
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.validation import validate_schema
+from rest_framework.test import APIClient
+
+from messaging.models import Message
+from tests.factories import campaign, contact, conversation, reply
+from units.models import ApiToken, Unit, User
+
+pytestmark = pytest.mark.django_db
+
+
+def send(api: APIClient, unit: Unit, **body: Any) -> Any:
+    return api.post(f"/units/{unit.id}/whatsapp/messages", body, format="json")
+
+
+def test_a_token_opens_what_its_person_may_see_and_is_kept_as_a_hash(ana: User, unit: Unit) -> None:  # I8
+    token = ApiToken.mint(ana, "teste")
+    client = Client(headers={"Authorization": f"Bearer {token}"})
+    assert [row["name"] for row in client.get("/units").json()["results"]] == ["Ótica Aurora"]
+    assert token.encode() not in bytes(ApiToken.objects.get().sha256)
+
+
+@pytest.mark.parametrize("header", ["Bearer", "Bearer wrong", "Bearer a b", "Basic YTpi", "bearer crm_ü"])
+def test_a_wrong_token_is_401(unit: Unit, header: str) -> None:
+    assert Client(headers={"Authorization": header}).get("/units").status_code == 401
+
+
+def test_a_message_is_kept_and_answered_202(api: APIClient, unit: Unit) -> None:
+    answer = send(api, unit, phone="(11) 91234-5678", text="Bom dia!")
+    assert answer.status_code == 202
+    assert (answer.data["status"], answer.data["direction"], answer.data["kind"]) == ("queued", "outbound", "text")
+    assert answer.data["contact"]["phone"] == "+5511912345678"
+    assert str(Message.objects.get().id) == answer.data["id"]
+
+
+@pytest.mark.parametrize(
+    ("body", "attr"),
+    [
+        ({"text": "Oi"}, "recipient"),
+        ({"phone": "123", "text": "Oi"}, "phone"),
+        ({"phone": "+5511912345678", "text": "   "}, "text"),
+        ({"phone": "+5511912345678"}, "text"),
+        ({"phone": "+5511912345678", "text": "a" * 65_537}, "text"),
+        ({"phone": "+5511912345678", "text": "a\x00b"}, "text"),
+        ({"conversation_id": "nonsense", "text": "Oi"}, "conversation_id"),
+    ],
+)
+def test_bad_input_is_400_with_code_and_field_and_nothing_is_kept(
+    api: APIClient, unit: Unit, body: dict[str, str], attr: str
+) -> None:
+    answer = send(api, unit, **body)
+    assert answer.status_code == 400
+    (error,) = answer.data["errors"]
+    assert error["code"]
+    assert attr in (error["attr"], error["code"])
+    assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"phone": "\\ud800", "text": "\\ud800"}'])
+def test_a_body_that_makes_no_sense_is_400(api: APIClient, unit: Unit, raw: bytes) -> None:
+    answer = api.post(f"/units/{unit.id}/whatsapp/messages", raw, content_type="application/json")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("query", ["?cursor=nonsense", "?page_size=100000", "?status=nonsense", "?search=%00"])
+def test_a_query_that_makes_no_sense_is_no_crash(api: APIClient, unit: Unit, query: str) -> None:
+    for resource in ("contacts", "conversations", "campaigns"):
+        assert api.get(f"/units/{unit.id}/{resource}{query}").status_code in (200, 400, 404)
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "9" * 30, ""])
+def test_changes_after_nonsense_is_400(api: APIClient, unit: Unit, after: str) -> None:
+    assert api.get(f"/units/{unit.id}/changes", {"after": after}).status_code == 400
+
+
+def test_changes_come_in_order_and_go_on_from_where_they_stopped(api: APIClient, unit: Unit) -> None:
+    reply(unit)
+    first = api.get(f"/units/{unit.id}/changes", {"after": 0}).data
+    assert [row["seq"] for row in first["results"]] == list(range(1, first["last_seq"] + 1))
+    reply(unit)
+    second = api.get(f"/units/{unit.id}/changes", {"after": first["last_seq"]}).data
+    assert second["results"][0]["seq"] == first["last_seq"] + 1
+
+
+@pytest.mark.parametrize("resource", ["contacts", "conversations", "campaigns", "thread", "recipients"])
+def test_a_page_costs_the_same_number_of_queries_however_long_it_is(
+    api: APIClient, unit: Unit, resource: str, django_assert_max_num_queries: Any
+) -> None:
+    chat = conversation(unit)
+    made = campaign(unit, people=1, start=False)
+
+    def more() -> None:
+        for _ in range(5):
+            reply(unit, to=chat)
+            conversation(unit)
+            campaign(unit, people=1, start=False)
+            made.recipients.create(unit=unit, contact=contact(unit))
+
+    path = {
+        "thread": f"conversations/{chat.id}/messages",
+        "recipients": f"campaigns/{made.id}/recipients",
+    }.get(resource, resource)
+    for _ in range(2):
+        more()
+        with django_assert_max_num_queries(6):
+            assert api.get(f"/units/{unit.id}/{path}").status_code == 200
+
+
+def test_a_campaign_goes_its_way_over_the_api(api: APIClient, unit: Unit) -> None:
+    base = f"/units/{unit.id}/campaigns"
+    body = {"name": "Natal", "content": "Oi", "phones": ["(11) 91234-5678", "+5511987654321"]}
+    made = api.post(base, body, format="json")
+    assert (made.status_code, made.data["status"], made.data["progress"]["total"]) == (201, "draft", 2)
+    assert api.post(f"{base}/{made.data['id']}/start").data["status"] == "processing"
+    again = api.post(f"{base}/{made.data['id']}/start")
+    assert (again.status_code, again.data["errors"][0]["code"]) == (409, "conflict")
+    assert api.post(f"{base}/{made.data['id']}/pause").data["status"] == "paused"
+    assert api.post(f"{base}/{made.data['id']}/resume").data["status"] == "processing"
+    assert api.post(f"{base}/{made.data['id']}/cancel").data["progress"]["cancelled"] == 2
+
+
+def test_a_gateway_that_is_down_is_502_with_a_sentence(api: APIClient, unit: Unit, settings: Any) -> None:
+    settings.EVOLUTION_URL = "http://127.0.0.1:9"  # the discard port: nobody listens
+    # A 5xx is reported as an exception besides, which the test client would raise.
+    api.raise_request_exception = False
+    answer = api.post(f"/units/{unit.id}/whatsapp/connect", {}, format="json")
+    assert (answer.status_code, answer.data["errors"][0]["code"]) == (502, "unreachable")
+    assert "127.0.0.1" not in json.dumps(answer.json())
+
+
+def test_the_schema_is_valid_and_names_every_route(ana: User) -> None:
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    validate_schema(schema)
+    assert "/units/{unit_id}/whatsapp/messages" in schema["paths"]
+    assert all(op.get("description") for path in schema["paths"].values() for op in path.values() if "responses" in op)
+
+
+def test_the_documentation_page_needs_nothing_from_elsewhere(client: Client) -> None:
+    page = client.get("/api/docs")
+    assert page.status_code == 200
+    assert "https://" not in page.content.decode().replace("https://github.com", "")
