@@ -5,7 +5,7 @@ PY := .venv/bin/python
 LAUNCHER := $(PY) -m crm_whatsapp.launcher
 EPHEMERAL := $(LAUNCHER) exec --ephemeral --
 
-.PHONY: help setup run stop test demo check format bench chaos lock clean
+.PHONY: help setup run stop test demo check format chaos lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,7 +14,7 @@ help:
 	@echo "make demo    walks through connect, QR code, inbound, outbound and campaign; exits 0 or 1"
 	@echo "make check   style, types, imports, migrations, security settings, translations"
 	@echo "make format  puts the style right"
-	@echo "make bench   measures; make chaos kills processes while messages are sent"
+	@echo "make chaos   kills processes while messages are sent"
 	@echo "make stop    stops what 'make run' left or runs elsewhere"
 	@echo "make lock    compiles requirements*.txt from requirements*.in"
 	@echo "make clean   removes .venv, caches and the data of 'make run'"
@@ -40,9 +40,6 @@ check: setup
 
 format: setup
 	@$(PY) -m ruff check --fix-only --quiet . && $(PY) -m ruff format .
-
-bench: setup
-	@$(EPHEMERAL) $(PY) -m bench $(ARGS)
 
 chaos: setup
 	@$(EPHEMERAL) $(PY) -m pytest -m chaos $(ARGS)

@@ -102,7 +102,7 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
         """Recompute what the inbox shows of these conversations from their messages.
 
         A function of the rows, not a running count: any order of events, and any repetition, gives the same.
-        Campaign messages are no answer, so they do not end a wait.
+        Whoever answers has read; campaign messages are no answer.
         """
         ids = list(self.values_list("id", flat=True))
         with connection.cursor() as cursor:
@@ -114,23 +114,26 @@ _REFRESH_SUMMARY = """
 UPDATE conversations c SET
     last_message_at = coalesce(last.happened_at, c.created_at),
     last_message_preview = coalesce(left(last.body, 200), ''),
-    unread_count = (
-        SELECT count(*) FROM messages m
-        WHERE m.conversation_id = c.id AND m.direction = 'inbound'
-          AND m.created_at > coalesce(c.read_until, '-infinity')),
-    waiting_since = (
-        SELECT min(m.happened_at) FROM messages m
-        WHERE m.conversation_id = c.id AND m.direction = 'inbound'
-          AND m.happened_at > coalesce((
-            SELECT max(o.happened_at) FROM messages o
-            WHERE o.conversation_id = c.id AND o.direction = 'outbound' AND o.origin <> 'campaign'
-              AND o.status NOT IN ('failed', 'cancelled', 'expired')), '-infinity'))
+    unread_count = waiting.unread,
+    waiting_since = waiting.since
 FROM unnest(%(ids)s::uuid[]) AS wanted (id)
+JOIN conversations known ON known.id = wanted.id
 LEFT JOIN LATERAL (
     SELECT m.happened_at, m.body FROM messages m
     WHERE m.conversation_id = wanted.id
     ORDER BY m.happened_at DESC, m.external_id DESC NULLS LAST, m.id DESC LIMIT 1
 ) last ON true
+CROSS JOIN LATERAL (
+    SELECT coalesce(max(o.happened_at), '-infinity') AS until FROM messages o
+    WHERE o.conversation_id = wanted.id AND o.direction = 'outbound' AND o.origin <> 'campaign'
+      AND o.status NOT IN ('failed', 'cancelled', 'expired')
+) answered
+CROSS JOIN LATERAL (
+    SELECT min(m.happened_at) AS since,
+           count(*) FILTER (WHERE m.created_at > coalesce(known.read_until, '-infinity')) AS unread
+    FROM messages m
+    WHERE m.conversation_id = wanted.id AND m.direction = 'inbound' AND m.happened_at > answered.until
+) waiting
 WHERE c.id = wanted.id
 """
 
