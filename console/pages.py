@@ -1,0 +1,99 @@
+"""What every page of a unit shares: who may see it, in which time zone, and the shell around it."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from messaging.models import Conversation
+from units.access import unit_for
+from units.models import Unit, UnitFeed, User
+
+
+class ConsoleRequest(HttpRequest):
+    """A request as the middleware and the log-in leave it."""
+
+    htmx: HtmxDetails
+    user: User
+
+
+type UnitView[**P] = Callable[Concatenate[ConsoleRequest, Unit, P], HttpResponse]
+
+
+def unit_view[**P](view: UnitView[P]) -> Callable[..., HttpResponse]:
+    """Pass `view` the unit instead of its id, to members only, and let times show in the unit's zone.
+
+    Who is not logged in is sent to the log-in page, as a whole page also when only a part was asked for.
+    Raises Http404 for a unit that is not there or not theirs.
+    """
+
+    @wraps(view)
+    def guarded(request: ConsoleRequest, unit_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            if request.htmx:
+                here = request.htmx.current_url_abs_path or reverse("console:home")
+                return HttpResponseClientRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': here})}")
+            return redirect_to_login(request.get_full_path())
+        unit = unit_for(request.user, unit_id)
+        with timezone.override(unit.time_zone):
+            response = view(request, unit, *args, **kwargs)
+        # One address answers with a page or a part of it: the browser's Back must not take one for the other.
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+    return guarded
+
+
+def render_page(
+    request: ConsoleRequest, unit: Unit, template: str, section: str, context: dict[str, Any]
+) -> HttpResponse:
+    """A whole page: `template` inside the shell.
+
+    `section` is marked in the rail: inbox, campaigns, contacts or number.
+    `live_seq` is read before the page's own rows are (a QuerySet in `context` runs only while rendering), so the
+    browser asks again for what changes meanwhile rather than missing it.
+    """
+    feed = UnitFeed.objects.filter(unit=unit).values_list("last_seq", flat=True).first()
+    return render(
+        request,
+        template,
+        {
+            "unit": unit,
+            "section": section,
+            "live_url": settings.LIVE_URL,
+            "live_seq": feed or 0,
+            "units": Unit.objects.of_member(request.user).select_related("connection"),
+            "unread": unread_conversations(unit),
+        }
+        | context,
+    )
+
+
+def unread_conversations(unit: Unit) -> int:
+    """The number in the rail's badge."""
+    return Conversation.objects.filter(unit=unit, unread_count__gt=0).count()
+
+
+def render_dialog(
+    request: ConsoleRequest, unit: Unit, template: str, section: str, context: dict[str, Any]
+) -> HttpResponse:
+    """`template` (which extends `layout`) as a dialog over the page it was asked from, or as a page of its own."""
+    if request.htmx:
+        return render(request, template, {"unit": unit, "layout": "console/dialog.html"} | context)
+    return render_page(request, unit, template, section, {"layout": "console/dialog_page.html"} | context)
+
+
+def go_to(request: ConsoleRequest, url: str) -> HttpResponse:
+    """Leave for `url`, from a form sent by htmx as from a plain one."""
+    return HttpResponseClientRedirect(url) if request.htmx else HttpResponse(status=303, headers={"Location": url})

@@ -1,0 +1,130 @@
+// The inbox around htmx: which conversation is open, moving through the list by keys, what is announced and read.
+
+const rows = document.getElementById('rows');
+const narrow = window.matchMedia('(max-width: 767px)');
+
+// The list: one tab stop, arrows or J and K to move, the open one marked.
+function links() {
+  return [...rows.querySelectorAll('a.row')];
+}
+
+function mark() {
+  const all = links();
+  const open = all.find((link) => link.pathname === window.location.pathname);
+  for (const link of all) {
+    if (link === open) link.setAttribute('aria-current', 'true');
+    else link.removeAttribute('aria-current');
+  }
+  const stop = all.find((link) => link === document.activeElement) || open || all[0];
+  for (const link of all) link.tabIndex = link === stop ? 0 : -1;
+}
+
+function move(from, step) {
+  const all = links();
+  const next = all[Math.max(0, Math.min(all.length - 1, all.indexOf(from) + step))];
+  if (!next) return;
+  next.focus();
+  mark();
+}
+
+function isTyping(target) {
+  return target.matches('input, textarea, select, [contenteditable]');
+}
+
+document.addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+  const inList = event.target.closest('#rows');
+  const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
+  if (step && (inList || (event.key.length === 1 && !isTyping(event.target)))) {
+    event.preventDefault();
+    move(inList ? event.target.closest('a.row') : rows.querySelector('[aria-current]'), step);
+  } else if (isTyping(event.target)) {
+    return;
+  } else if (event.key === '/') {
+    event.preventDefault();
+    document.querySelector('#list-filter input[type=search]').focus();
+  } else if (event.key === 'r') {
+    event.preventDefault();
+    document.getElementById('text')?.focus();
+  }
+});
+
+// A conversation has been opened. Focus moves once it has settled: on a phone the list has gone by then, with the row.
+document.addEventListener('htmx:pushedIntoHistory', mark);
+document.addEventListener('htmx:afterSettle', ({ detail }) => {
+  if (detail.target.id !== 'conversation') return;
+  document.getElementById(narrow.matches ? 'thread-title' : 'text')?.focus();
+  opened();
+});
+
+function opened() {
+  mark();
+  read();
+}
+
+// Before somebody's eyes is read.
+function read() {
+  const messages = document.getElementById('messages');
+  if (!messages || !('unread' in messages.dataset) || document.visibilityState !== 'visible') return;
+  delete messages.dataset.unread;
+  window.htmx.ajax('POST', messages.dataset.readUrl, { source: messages, swap: 'none' });
+}
+document.addEventListener('visibilitychange', read);
+
+// New messages: said aloud when they came in, and a pill when the reader is elsewhere in the thread.
+document.addEventListener('keyed:merged', ({ target, detail }) => {
+  if (target === rows) mark();
+  if (target.id !== 'messages') return;
+  const fresh = detail.added.filter((node) => node.matches('.in') && isNews(node, detail.added));
+  if (!fresh.length) return;
+  for (const node of fresh) node.classList.add('fresh');
+  const text = fresh[fresh.length - 1].querySelector('.body')?.textContent || '';
+  document.getElementById('announcer').textContent = `${target.dataset.contact}: ${text}`;
+  target.dataset.unread = '';
+  read();
+  pill(fresh.length);
+});
+
+// Nothing that was there already follows it: an older page is no news.
+function isNews(node, added) {
+  for (let next = node.nextElementSibling; next; next = next.nextElementSibling) {
+    if (next.id.startsWith('message-') && !added.includes(next)) return false;
+  }
+  return true;
+}
+
+function pill(count) {
+  const scroll = document.getElementById('scroll');
+  const button = document.getElementById('new-pill');
+  if (Math.abs(scroll.scrollTop) < 80) return;
+  const words = button.querySelector('span');
+  const total = Number(button.dataset.count || 0) + count;
+  button.dataset.count = total;
+  words.textContent = total === 1 ? words.dataset.one : words.dataset.many.replace('%s', total);
+  button.hidden = false;
+}
+
+function hidePill(button) {
+  button.hidden = true;
+  button.dataset.count = 0;
+}
+
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('#new-pill');
+  if (!button) return;
+  document.getElementById('scroll').scrollTop = 0;
+  hidePill(button);
+});
+document.addEventListener(
+  'scroll',
+  ({ target }) => {
+    const button = document.getElementById('new-pill');
+    if (target.id === 'scroll' && Math.abs(target.scrollTop) < 8 && button) hidePill(button);
+  },
+  true,
+);
+
+// Typing in the search must not leave the page.
+document.getElementById('list-filter').addEventListener('submit', (event) => event.preventDefault());
+
+opened();

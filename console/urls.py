@@ -1,0 +1,42 @@
+"""The console's addresses, below /app/."""
+
+from django.contrib.auth.views import LogoutView
+from django.urls import include, path
+from django.views.i18n import set_language
+
+from console.views import account, campaigns, connection, contacts, inbox
+
+app_name = "console"
+
+unit_urls = [
+    path("", inbox.index, name="inbox"),
+    path("conversations", inbox.rows, name="conversations"),
+    path("conversations/new", inbox.new, name="new-conversation"),
+    path("conversations/<uuid:conversation_id>", inbox.thread, name="conversation"),
+    path("conversations/<uuid:conversation_id>/messages", inbox.messages, name="messages"),
+    path("conversations/<uuid:conversation_id>/read", inbox.read, name="read"),
+    path("messages/<uuid:message_id>/settle", inbox.settle, name="settle"),
+    path("number", connection.page, name="number"),
+    path("number/panel", connection.panel, name="number-panel"),
+    path("number/state", connection.state, name="number-state"),
+    path("number/connect", connection.connect, name="number-connect"),
+    path("number/disconnect", connection.disconnect, name="number-disconnect"),
+    path("campaigns", campaigns.index, name="campaigns"),
+    path("campaigns/new", campaigns.new, name="new-campaign"),
+    path("campaigns/new/contacts", campaigns.pick, name="pick-contacts"),
+    path("campaigns/<uuid:campaign_id>", campaigns.detail, name="campaign"),
+    path("campaigns/<uuid:campaign_id>/progress", campaigns.progress, name="campaign-progress"),
+    path("campaigns/<uuid:campaign_id>/recipients", campaigns.recipients, name="campaign-recipients"),
+    path("campaigns/<uuid:campaign_id>/<slug:action>", campaigns.act, name="campaign-action"),
+    path("contacts", contacts.index, name="contacts"),
+    path("contacts/new", contacts.new, name="new-contact"),
+    path("contacts/<uuid:contact_id>/conversation", contacts.converse, name="contact-conversation"),
+]
+
+urlpatterns = [
+    path("", account.home, name="home"),
+    path("login", account.Login.as_view(), name="login"),
+    path("logout", LogoutView.as_view(), name="logout"),
+    path("language", set_language, name="language"),
+    path("u/<uuid:unit_id>/", include(unit_urls)),
+]

@@ -1,0 +1,175 @@
+"""Campaigns: write one, confirm it with its number of people, watch it."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from campaigns.models import Campaign, CampaignStatus, RecipientStatus
+from campaigns.services import CampaignService
+from console.forms import local_input
+from messaging.models import Contact
+from tests import factories
+from tests.console.helpers import HTMX, at
+from units.models import ConnectionStatus, Unit, WhatsAppConnection
+
+DRAFT = {"name": "Volta às aulas", "content": "Lentes com 30%", "to": "all", "when": "now"}
+
+
+def test_a_new_campaign_is_a_draft_that_asks_for_confirmation(browser_client: Client, unit: Unit) -> None:
+    factories.contact(unit)
+    answer = browser_client.post(at(unit, "campaigns/new"), DRAFT)
+    made = Campaign.objects.get()
+    assert made.status == CampaignStatus.DRAFT
+    assert answer.headers["Location"] == at(unit, f"campaigns/{made.id}?confirm=start")
+
+
+def test_chosen_contacts_and_nobody_else_receive_it(browser_client: Client, unit: Unit) -> None:
+    chosen, _other = factories.contact(unit), factories.contact(unit)
+    browser_client.post(at(unit, "campaigns/new"), DRAFT | {"to": "chosen", "contacts": [chosen.id]})
+    assert [r.contact for r in Campaign.objects.get().recipients.all()] == [chosen]
+
+
+def test_a_contact_of_another_unit_cannot_be_chosen(browser_client: Client, unit: Unit, stranger: object) -> None:
+    theirs = factories.contact(Unit.objects.exclude(id=unit.id).get())
+    browser_client.post(at(unit, "campaigns/new"), DRAFT | {"to": "chosen", "contacts": [theirs.id]})
+    assert not Campaign.objects.exists()
+
+
+def test_pasted_numbers_become_contacts_once(browser_client: Client, unit: Unit) -> None:
+    phones = "(11) 90000-0142\n\n+55 11 90000-0142\n(11) 90000-0208"
+    browser_client.post(at(unit, "campaigns/new"), DRAFT | {"to": "pasted", "phones": phones})
+    assert Campaign.objects.get().recipients.count() == 2
+
+
+def test_one_bad_number_stops_the_list_and_changes_nothing(browser_client: Client, unit: Unit) -> None:
+    phones = "(11) 90000-0142\nbanana"
+    answer = browser_client.post(at(unit, "campaigns/new"), DRAFT | {"to": "pasted", "phones": phones})
+    assert "banana: Isto não é um telefone" in answer.text
+    assert not Contact.objects.exists()
+    assert not Campaign.objects.exists()
+
+
+def test_what_was_typed_is_kept_beside_the_error(browser_client: Client, unit: Unit) -> None:
+    factories.contact(unit)
+    answer = browser_client.post(at(unit, "campaigns/new"), DRAFT | {"name": ""})
+    assert "Dê um nome à campanha" in answer.text
+    assert "Lentes com 30%" in answer.text
+
+
+def test_the_confirmation_states_the_count_and_the_end(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, people=3, start=False)
+    dialog = browser_client.get(at(unit, f"campaigns/{campaign.id}/start"), headers=HTMX).text
+    assert "Enviar para 3 pessoas?" in dialog
+    assert "deve terminar" in dialog
+
+
+@pytest.mark.parametrize(
+    ("steps", "status"),
+    [
+        (["start"], CampaignStatus.PROCESSING),
+        (["start", "pause"], CampaignStatus.PAUSED),
+        (["start", "pause", "resume"], CampaignStatus.PROCESSING),
+        (["start", "cancel"], CampaignStatus.CANCELLED),
+        (["cancel"], CampaignStatus.CANCELLED),
+    ],
+)
+def test_each_step_is_one_confirmation(browser_client: Client, unit: Unit, steps: list[str], status: str) -> None:
+    campaign = factories.campaign(unit, start=False)
+    for step in steps:
+        answer = browser_client.post(at(unit, f"campaigns/{campaign.id}/{step}"), headers=HTMX)
+        assert answer.headers["HX-Redirect"] == at(unit, f"campaigns/{campaign.id}")
+    campaign.refresh_from_db()
+    assert campaign.status == status
+
+
+def test_a_step_that_is_not_possible_says_so(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, start=False)
+    answer = browser_client.post(at(unit, f"campaigns/{campaign.id}/resume"), headers=HTMX)
+    assert "A campanha mudou nesse meio-tempo" in answer.text
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.DRAFT
+
+
+def test_a_time_is_set_by_the_confirmation(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, start=False)
+    at_time = timezone.now() + timedelta(days=1)
+    browser_client.post(at(unit, f"campaigns/{campaign.id}/schedule"), {"at": local_input(at_time)})
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.SCHEDULED
+    assert campaign.scheduled_at == at_time.replace(second=0, microsecond=0)
+
+
+def test_a_time_that_has_passed_is_refused(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, start=False)
+    at_time = local_input(timezone.now() - timedelta(hours=1))
+    answer = browser_client.post(at(unit, f"campaigns/{campaign.id}/schedule"), {"at": at_time}, headers=HTMX)
+    assert "Este horário já passou" in answer.text
+
+
+@pytest.mark.parametrize(("typed", "starts"), [("3", True), ("2", False), ("", False)])
+def test_many_people_ask_for_the_number_typed(
+    browser_client: Client, unit: Unit, monkeypatch: pytest.MonkeyPatch, typed: str, starts: bool
+) -> None:
+    monkeypatch.setattr("console.views.campaigns.TYPED_ABOVE", 2)
+    campaign = factories.campaign(unit, people=3, start=False)
+    browser_client.post(at(unit, f"campaigns/{campaign.id}/start"), {"typed": typed})
+    campaign.refresh_from_db()
+    assert (campaign.status == CampaignStatus.PROCESSING) is starts
+
+
+def test_the_live_page_says_why_nothing_is_sent(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit)
+    WhatsAppConnection.objects.filter(unit=unit).update(status=ConnectionStatus.DISCONNECTED)
+    page = browser_client.get(at(unit, f"campaigns/{campaign.id}/progress")).text
+    assert "Pausada: número desconectado" in page
+
+
+def test_the_progress_counts_people(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, people=4)
+    first, second, *_rest = campaign.recipients.order_by("id")
+    campaign.recipients.filter(id=first.id).update(status=RecipientStatus.READ)
+    campaign.recipients.filter(id=second.id).update(status=RecipientStatus.FAILED, error_message="not_on_whatsapp")
+    page = browser_client.get(at(unit, f"campaigns/{campaign.id}")).text
+    assert "2 de 4 pessoas" in page
+    assert "este número não tem WhatsApp" in page
+
+
+def test_a_cancelled_campaign_counts_only_those_whose_turn_came(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, people=4)
+    CampaignService(campaign).cancel()
+    assert "0 de 4 pessoas" in browser_client.get(at(unit, f"campaigns/{campaign.id}")).text
+
+
+def test_the_list_costs_the_same_for_many(
+    browser_client: Client, unit: Unit, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(12):
+        factories.campaign(unit, people=2, start=False)
+    with django_assert_max_num_queries(9):
+        browser_client.get(at(unit, "campaigns"))
+
+
+def test_the_page_costs_the_same_for_many(
+    browser_client: Client, unit: Unit, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    campaign = factories.campaign(unit, people=40)
+    with django_assert_max_num_queries(16):
+        browser_client.get(at(unit, f"campaigns/{campaign.id}"))
+
+
+def test_recipients_follow_without_a_gap(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, people=55)
+    last = campaign.recipients.order_by("id")[49]
+    rest = browser_client.get(at(unit, f"campaigns/{campaign.id}/recipients?after={last.id}")).text
+    assert rest.count('class="person"') == 5
+
+
+def test_the_picker_keeps_who_is_chosen_while_searching(browser_client: Client, unit: Unit) -> None:
+    chosen = factories.contact(unit, name="Marina")
+    factories.contact(unit, name="Osvaldo")
+    html = browser_client.get(at(unit, "campaigns/new/contacts"), {"q": "osv", "contacts": str(chosen.id)}).text
+    assert f'value="{chosen.id}" checked' in html
+    assert "Osvaldo" in html
