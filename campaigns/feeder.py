@@ -4,7 +4,7 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.services import UNFINISHED, CampaignService, NotPossible, change_of
@@ -26,8 +26,10 @@ log = structlog.get_logger(__name__)
 C = CampaignStatus
 R = RecipientStatus
 
-# Messages of one campaign that wait on the lane at the same time.
+# Messages of one campaign that may go as soon as the lane is free …
 AHEAD = 2
+# … and with those that must wait for their chat to be settled, or for another attempt.
+AHEAD_MOST = 50
 
 
 def start_due() -> int:
@@ -38,6 +40,7 @@ def start_due() -> int:
             CampaignService(campaign).dispatch()
             started += 1
         except NotPossible as refusal:
+            # Not when somebody else was faster: then it is not scheduled any more.
             if Campaign.objects.filter(pk=campaign.pk).move_to(C.FAILED, status_reason=str(refusal.message)):
                 log.warning("campaign_not_started", campaign_id=str(campaign.pk))
     return started
@@ -60,8 +63,7 @@ def feed_campaign(pk: UUID) -> None:
         )
         if campaign is None:
             return
-        waiting = campaign.recipients.filter(status__in=[R.QUEUED, R.SENDING]).count()
-        changed = waiting < AHEAD and _queue_next(campaign, AHEAD - waiting)
+        changed = _keep_ahead(campaign)
         if not campaign.recipients.filter(status__in=UNFINISHED).exists():
             Campaign.objects.filter(pk=pk).move_to(C.COMPLETED, finished_at=ClockNow())
             log.info("campaign_completed", campaign_id=str(pk))
@@ -70,12 +72,24 @@ def feed_campaign(pk: UUID) -> None:
             live.publish([change_of(campaign)])
 
 
-def _queue_next(campaign: Campaign, count: int) -> bool:
-    """Queue messages for the next `count` recipients; whether anything was done."""
+def _keep_ahead(campaign: Campaign) -> bool:
+    """Queue the next messages, or take back what waits while the number is away; whether anything was done."""
     connection = WhatsAppConnection.objects.filter(unit_id=campaign.unit_id).first()
+    under_way = campaign.recipients.filter(status__in=[R.QUEUED, R.SENDING])
     if connection is None or not connection.is_connected:
         # Nobody fails because the number is away: the campaign is held, and goes on when it is back.
+        if under_way.filter(status=R.QUEUED).exists():
+            CampaignService(campaign).withdraw()
         return False
+    unsettled = Message.objects.filter(conversation=OuterRef("message__conversation")).on_the_way()
+    stuck = Q(message__due_at__gt=ClockNow()) | Exists(unsettled)
+    total, blocked = under_way.count(), under_way.filter(status=R.QUEUED).filter(stuck).count()
+    count = min(AHEAD - (total - blocked), AHEAD_MOST - total)
+    return count > 0 and _queue_next(campaign, connection, count)
+
+
+def _queue_next(campaign: Campaign, connection: WhatsAppConnection, count: int) -> bool:
+    """Queue messages for the next `count` recipients; whether anything was done."""
     recipients = list(
         campaign.recipients.select_for_update(no_key=True, skip_locked=True, of=("self",))
         .select_related("contact")
@@ -115,6 +129,7 @@ def _queue(campaign: Campaign, connection: WhatsAppConnection, recipient: Campai
         recipient=lanes.recipient_of(address),
         status=MessageStatus.QUEUED,
         due_at=ClockNow(),
+        expires_at=ClockNow() + Message.LIFETIME,
     )
     CampaignRecipient.objects.filter(pk=recipient.pk).update(status=R.QUEUED, message=message, error_message=None)
     return True

@@ -44,7 +44,7 @@ class Campaign(UUIDPrimaryKeyModel):
         C.PAUSED: frozenset({C.PROCESSING}),
         C.COMPLETED: frozenset({C.PROCESSING}),
         C.CANCELLED: frozenset({C.DRAFT, C.SCHEDULED, C.PROCESSING, C.PAUSED}),
-        C.FAILED: frozenset({C.SCHEDULED, C.PROCESSING}),
+        C.FAILED: frozenset({C.SCHEDULED}),
     }
 
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="campaigns", verbose_name=_("unit"), db_index=False)

@@ -6,7 +6,8 @@ from uuid import UUID
 from django.db import connection as database
 from django.dispatch import receiver
 
-from campaigns.models import RecipientStatus
+from campaigns.models import Campaign, CampaignStatus, RecipientStatus
+from campaigns.services import CampaignService
 from campaigns.tasks import ring
 from messaging.models import MessageStatus
 from messaging.signals import messages_moved
@@ -43,4 +44,19 @@ def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> None:
             },
         )
         if cursor.rowcount:
+            _take_back_returned(ids)
             ring()
+
+
+def _take_back_returned(ids: list[UUID]) -> None:
+    """Messages that were on the way while their campaign was paused or cancelled, and came back unsent.
+
+    The campaign's row is locked, so that of a pause or cancel at the same moment one sees what the other did.
+    """
+    returned = Campaign.objects.filter(recipients__message__in=ids, recipients__message__status=MessageStatus.QUEUED)
+    locked = Campaign.objects.select_for_update(no_key=True).order_by("id")
+    for campaign in locked.filter(id__in=list(returned.values_list("id", flat=True))):
+        if campaign.status != CampaignStatus.PROCESSING:
+            CampaignService(campaign).withdraw()
+        if campaign.status == CampaignStatus.CANCELLED:
+            campaign.recipients.filter(status=RecipientStatus.PENDING).update(status=RecipientStatus.CANCELLED)

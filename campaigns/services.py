@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import structlog
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.tasks import ring
-from crm_whatsapp.db import ClockNow
+from crm_whatsapp.db import ClockNow, clock_now
 from messaging.models import Contact, Message, SendLane
 from messaging.pace import Pace
 from units import live
@@ -80,7 +80,7 @@ class CampaignService:
         if self.campaign.status not in (C.DRAFT, C.SCHEDULED, C.PAUSED):
             raise NotPossible(_("Recipients can be added to a draft, a scheduled or a paused campaign only."))
         if isinstance(contacts, QuerySet):
-            contacts = contacts.filter(unit_id=self.campaign.unit_id).only("id").iterator(chunk_size=2000)
+            return self._add_all(contacts)
         before = self.campaign.recipients.count()
         rows = (
             CampaignRecipient(unit_id=self.campaign.unit_id, campaign=self.campaign, contact_id=contact.id)
@@ -88,6 +88,18 @@ class CampaignService:
         )
         CampaignRecipient.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
         return self.campaign.recipients.count() - before
+
+    def _add_all(self, contacts: QuerySet[Contact]) -> int:
+        """One statement, however many: the rows never leave the database."""
+        wanted, parameters = contacts.filter(unit_id=self.campaign.unit_id).values("id").query.sql_with_params()
+        with database.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO campaign_recipients (unit_id, campaign_id, contact_id)"  # noqa: S608
+                # The inner statement is the ORM's own; its values are parameters.
+                f" SELECT %s, %s, wanted.id FROM ({wanted}) AS wanted ON CONFLICT DO NOTHING",
+                [self.campaign.unit_id, self.campaign.pk, *parameters],
+            )
+            return cursor.rowcount
 
     def schedule(self, at: datetime) -> Campaign:
         """Start at `at`; a time in the past is at once. Raises NotPossible."""
@@ -108,10 +120,7 @@ class CampaignService:
 
     def pause(self) -> Campaign:
         """Stop before the next message: what waits on the lane is withdrawn. Raises NotPossible."""
-        with transaction.atomic():
-            self._move(C.PAUSED, _("Only a campaign that is sending can be paused."))
-            self._withdraw()
-        return self.campaign
+        return self._move(C.PAUSED, _("Only a campaign that is sending can be paused."), then=self.withdraw)
 
     def resume(self) -> Campaign:
         """Go on. Raises NotPossible."""
@@ -119,11 +128,12 @@ class CampaignService:
 
     def cancel(self) -> Campaign:
         """End it for whoever has not got it yet. Raises NotPossible when it has ended already."""
-        with transaction.atomic():
-            self._move(C.CANCELLED, _("This campaign has ended already."), finished_at=ClockNow())
-            self._withdraw()
+
+        def end() -> None:
+            self.withdraw()
             self.campaign.recipients.filter(status=R.PENDING).update(status=R.CANCELLED)
-        return self.campaign
+
+        return self._move(C.CANCELLED, _("This campaign has ended already."), then=end, finished_at=ClockNow())
 
     def _move(
         self,
@@ -131,31 +141,34 @@ class CampaignService:
         refusal: str | _StrPromise,
         *,
         only_from: tuple[CampaignStatus, ...] = (),
+        then: Callable[[], None] | None = None,
         **changes: object,
     ) -> Campaign:
+        """Move the campaign, and do what follows from it in the same transaction; the feed is written last."""
         with transaction.atomic():
             row = Campaign.objects.filter(pk=self.campaign.pk)
             if only_from:
                 row = row.filter(status__in=only_from)
             if not row.move_to(status, status_reason="", **changes):
                 raise NotPossible(refusal)
+            if then:
+                then()
             ring()
             live.publish([change_of(self.campaign)])
         self.campaign.refresh_from_db()
         log.info("campaign_moved", campaign_id=str(self.campaign.pk), status=status)
         return self.campaign
 
-    def _withdraw(self) -> None:
-        """Take back what waits on the lane. A worker that has claimed it finds it gone, and sends nothing.
+    def withdraw(self) -> None:
+        """Take back what waits on the lane; its recipients are pending again.
 
-        The recipients are pending again: their link to the message is cut by the database.
+        A worker that has claimed such a message finds it gone, and sends nothing. The database cuts the links.
         """
         waiting = Message.objects.filter(recipients__campaign=self.campaign).waiting()
-        taken = CampaignRecipient.objects.filter(campaign=self.campaign, message__in=waiting.select_for_update())
-        ids = list(taken.values_list("message_id", flat=True))
-        recipients = list(self.campaign.recipients.filter(message_id__in=ids).values_list("id", flat=True))
+        ids = list(waiting.select_for_update(of=("self",)).values_list("id", flat=True))
+        taken = list(self.campaign.recipients.filter(message_id__in=ids).values_list("id", flat=True))
         Message.objects.filter(id__in=ids).waiting().delete()
-        self.campaign.recipients.filter(id__in=recipients, message=None).update(status=R.PENDING)
+        self.campaign.recipients.filter(id__in=taken, message=None).update(status=R.PENDING)
 
 
 def change_of(campaign: Campaign) -> live.Change:
@@ -178,7 +191,7 @@ def hold(campaign: Campaign) -> Hold | None:
     connection = WhatsAppConnection.objects.select_related("unit").filter(unit_id=campaign.unit_id).first()
     if connection is None or not connection.is_connected:
         return Hold(_("The number is disconnected. The campaign goes on when it is back."))
-    pace, now = pace_of(connection), timezone.now()
+    pace, now = pace_of(connection), clock_now()
     if (until := pace.cap_lifts_at(now)) is not None:
         return Hold(_("Today's limit of messages is reached."), until)
     if (until := pace.window_opens_at(now)) is not None:
@@ -195,14 +208,14 @@ def estimated_end(campaign: Campaign) -> datetime | None:
         return None
     left = campaign.recipients.filter(status__in=UNFINISHED).count()
     each = connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2)
-    return timezone.now() + left * each
+    return clock_now() + left * each
 
 
 def pace_of(connection: WhatsAppConnection) -> Pace:
     """The connection's rules and where its lane stands."""
     lane = SendLane.objects.filter(connection=connection).first()
     return Pace(
-        lane.next_send_at if lane else timezone.now(),
+        lane.next_send_at if lane else clock_now(),
         lane.day if lane else None,
         lane.sent_today if lane else 0,
         connection.daily_cap,

@@ -24,7 +24,7 @@ from campaigns.services import CampaignService, NotPossible
 from crm_whatsapp.api import Conflict
 from messaging import people
 from messaging.models import Contact
-from messaging.phones import InvalidPhone
+from messaging.phones import InvalidPhone, parse_phone
 from units.access import UnitScope
 from units.models import Unit
 
@@ -171,9 +171,9 @@ def recipients(unit: Unit, wanted: dict[str, Any]) -> Any:
     contacts = list(Contact.objects.filter(unit=unit, id__in=ids))
     if missing := set(ids) - {contact.id for contact in contacts}:
         raise ValidationError({"contact_ids": [f"{next(iter(missing))}"]}, "not_found")
-    for place, phone in enumerate(wanted.get("phones", [])):
+    for place, phone in enumerate(phones := wanted.get("phones", [])):
         try:
-            contacts.append(people.contact_by_phone(unit, phone))
+            parse_phone(phone)
         except InvalidPhone as error:
             raise ValidationError({"phones": {str(place): [error.message]}}) from error
-    return contacts
+    return contacts + people.contacts_by_phone(unit, phones)

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, OperationalError, close_old_connections, transaction
+from django.db import DatabaseError, IntegrityError, OperationalError, close_old_connections, transaction
 from django.db import connection as database
 from django.db.models import QuerySet
 
@@ -36,6 +36,7 @@ from messaging.models import (
 )
 from messaging.pace import Pace
 from messaging.services import moved_outbound
+from units import live
 from units.gateways.errors import Disconnected, GatewayError, NotOnWhatsApp, NotSent, OutcomeUnknown, Rejected
 from units.gateways.evolution import EvolutionService, SentMessage
 from units.models import WhatsAppConnection
@@ -51,10 +52,16 @@ CLAIM_LEASE = timedelta(seconds=30)
 MAX_FREEZE_SECONDS = 10.0
 # A lane whose messages all wait for something that does not wake it (a chat being settled) is looked at again.
 LOOK_AGAIN = timedelta(seconds=5)
+LOOK_AT_LEAST = timedelta(minutes=1)
+# What WhatsApp has against a message or its number may pass, but not for ever. Whatever else keeps a message from being
+# sent is about the server or the connection, and all messages wait for it to end.
+OF_THIS_MESSAGE = frozenset({"number_check_timed_out", "media_upload_failed"})
+MAX_ATTEMPTS = 6
 RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(minutes=5)
 # How long an idle delivery stays, for a lane that is due soon, and how often it looks.
 LINGER_SECONDS = 3.0
 POLL_SECONDS = 0.05
+DATABASE_PAUSE_SECONDS = 0.5
 SWEEP_SECONDS = 1.0
 
 
@@ -75,6 +82,11 @@ class Send:
     # time.monotonic() when `dispatching` was committed.
     committed_at: float = 0.0
     outcome: SentMessage | GatewayError | None = None
+
+    @property
+    def certainly_not_sent(self) -> bool:
+        """Nothing went on the wire, so it counts for no cap."""
+        return isinstance(self.outcome, NotSent | Rejected)
 
     @property
     def was_answered(self) -> bool:
@@ -116,7 +128,8 @@ class Delivery:
         count = 0
         with ThreadPoolExecutor(settings.DELIVERY_THREADS, thread_name_prefix="send") as pool:
             while True:
-                open_for_more = time.monotonic() < until and not stop.is_set()
+                # Also past `until` while something is in flight: one slow send must not hold up the other numbers.
+                open_for_more = (time.monotonic() < until or bool(self._flying)) and not stop.is_set()
                 sends = self._take_due() if open_for_more else []
                 for send in sends:
                     self._flying[pool.submit(send.post)] = send
@@ -133,10 +146,18 @@ class Delivery:
                     wake.clear()
 
     def _take_due(self) -> list[Send]:
-        if time.monotonic() > self._sweep_at:
-            sweep()
-            self._sweep_at = time.monotonic() + SWEEP_SECONDS
-        return self.dispatch(self.claim(settings.DELIVERY_THREADS - len(self._flying)))
+        try:
+            if time.monotonic() > self._sweep_at:
+                sweep()
+                self._sweep_at = time.monotonic() + SWEEP_SECONDS
+            return self.dispatch(self.claim(settings.DELIVERY_THREADS - len(self._flying)))
+        except DatabaseError:
+            # A restart, a deadlock, a row that makes no sense: what was claimed comes back by its lease, and the
+            # answers of what is in flight are still waited for.
+            log.exception("delivery_failed")
+            close_old_connections()
+            time.sleep(DATABASE_PAUSE_SECONDS)
+            return []
 
     def claim(self, limit: int) -> list[Send]:
         """Lease up to `limit` due lanes, each with the message it sends next.
@@ -165,10 +186,9 @@ class Delivery:
             SendLane.objects.filter(connection_id__in=picked).update(
                 claim_token=token, lease_until=ClockNow() + CLAIM_LEASE
             )
-            _look_at(
-                {lane: at for lane, at in opens_at.items() if lane not in picked},
-                look_again=LOOK_AGAIN,
-            )
+            # Not later than a minute: cap and window may be changed meanwhile.
+            waiting = {lane: min(at, now + LOOK_AT_LEAST) for lane, at in opens_at.items() if lane not in picked}
+            lanes.look_at(waiting, look_again=LOOK_AGAIN)
         return sends
 
     def dispatch(self, sends: list[Send]) -> list[Send]:
@@ -177,6 +197,8 @@ class Delivery:
             return []
         ids = [send.message_id for send in sends]
         token = sends[0].token
+        # Taken before the commit, so that a process frozen around it counts as frozen.
+        committed_at = time.monotonic()
         with transaction.atomic(), database.cursor() as cursor:
             cursor.execute(_DISPATCH, {"ids": ids, "token": token})
             gone = {row[0] for row in cursor.fetchall()}
@@ -193,7 +215,6 @@ class Delivery:
             staying = [send for send in sends if send.message_id not in gone]
             if staying:
                 self._put_back(staying)
-        committed_at = time.monotonic()
         for send in going:
             send.committed_at = committed_at
         return going
@@ -212,20 +233,31 @@ class Delivery:
         Message.objects.filter(id__in=expired).move_to(S.EXPIRED, error_code="expired")
         Message.objects.filter(id__in=opted_out).move_to(S.CANCELLED, error_code="opted_out")
         ours.move_to(S.QUEUED, claim_token=None)
-        _free([(send.connection_id, send.token, None) for send in sends])
-        moved_outbound(expired + opted_out)
+        changes = moved_outbound(expired + opted_out)
+        lanes.free([lanes.Held(send.connection_id, send.token) for send in sends])
+        live.publish(changes)
 
     def _record_surely(self, sends: list[Send]) -> None:
-        """Record, also through a restart of the database: else it turns uncertain, though we know better."""
-        for pause in (0.1, 0.3, 1, 3, 10, 30, None):
+        """Record, also through a restart of the database: else it turns uncertain, though we know better.
+
+        One answer that cannot be stored must not cost the others: each is recorded alone then, that one as uncertain.
+        """
+        for pause in (0.1, 0.3, 1, 3, 10, 30, 0):
             try:
                 return self.record(sends)
             except OperationalError:
-                if pause is None:
-                    raise
                 log.warning("record_delayed", sends=len(sends))
                 close_old_connections()
                 time.sleep(pause)
+            except DatabaseError:
+                log.exception("answer_not_stored", sends=len(sends))
+                break
+        for send in sends:
+            if len(sends) > 1:
+                self._record_surely([send])
+            else:
+                send.outcome = OutcomeUnknown(answer="the answer could not be stored", status=0)
+                self.record(sends)
         return None
 
     def record(self, sends: list[Send]) -> None:
@@ -234,10 +266,20 @@ class Delivery:
             return
         with transaction.atomic():
             moved = [send for send in sends if _record_one(send)]
-            conversations = {send.conversation_id for send in moved}
-            _free([(send.connection_id, send.token, send.was_answered) for send in sends])
-            Conversation.objects.filter(id__in=conversations).refresh_summary()
-            moved_outbound([send.message_id for send in moved])
+            changes = moved_outbound([send.message_id for send in moved])
+            Conversation.objects.filter(id__in={send.conversation_id for send in moved}).refresh_summary()
+            lanes.free(
+                [
+                    lanes.Held(
+                        send.connection_id,
+                        send.token,
+                        answered=send.was_answered,
+                        uncounted=send.origin == Origin.CAMPAIGN and send.certainly_not_sent,
+                    )
+                    for send in sends
+                ]
+            )
+            live.publish(changes)
 
 
 def sweep() -> None:
@@ -256,8 +298,9 @@ def sweep() -> None:
             uncertain = list(held.filter(status=S.DISPATCHING).values_list("id", flat=True))
             # The token stays: should the holder come back with an answer after all, his word counts.
             Message.objects.filter(id__in=uncertain).move_to(S.UNCERTAIN, error_code="unconfirmed")
-            _free([(lane, token, False) for lane, token in lost])
-            moved_outbound(uncertain)
+            changes = moved_outbound(uncertain)
+            lanes.free([lanes.Held(lane, token, answered=False) for lane, token in lost])
+            live.publish(changes)
             log.warning("leases_ran_out", lanes=len(lost), uncertain=len(uncertain))
     with transaction.atomic():
         late = Message.objects.select_for_update(no_key=True, skip_locked=True).filter(
@@ -265,7 +308,7 @@ def sweep() -> None:
         )
         expired = list(late.order_by("expires_at").values_list("id", flat=True)[:1000])
         Message.objects.filter(id__in=expired).move_to(S.EXPIRED, error_code="expired")
-        moved_outbound(expired)
+        live.publish(moved_outbound(expired))
 
 
 def _record_one(send: Send) -> bool:
@@ -278,6 +321,8 @@ def _record_one(send: Send) -> bool:
             WhatsAppConnection.objects.filter(id=send.connection_id).update(check_due_at=ClockNow())
             ring_on_commit("units.tasks.reconcile_connections")
             moved = ours.move_to(S.QUEUED, claim_token=None, due_at=ClockNow() + RETRY_FIRST)
+        case NotSent() as error if send.attempts + 1 >= MAX_ATTEMPTS and error.code in OF_THIS_MESSAGE:
+            moved = ours.move_to(S.FAILED, error_code=error.code, error=error.answer)
         case NotSent() as error:
             wait_for = min(RETRY_FIRST * 2 ** min(send.attempts, 10), RETRY_MOST)
             moved = ours.move_to(S.QUEUED, claim_token=None, due_at=ClockNow() + wait_for)
@@ -311,8 +356,9 @@ def _record_sent(send: Send, sent: SentMessage) -> bool:
         ).delete()
         moved = ours.move_to(S.SENT, **values)
     # The JID of the answer is the canonical one, and may differ from the number that was asked for.
-    kind = AddressKind.LID if sent.jid.endswith("@lid") else AddressKind.PHONE
-    _addresses(send).filter(kind=kind).exclude(jid=sent.jid).update(jid=sent.jid)
+    if sent.jid:
+        kind = AddressKind.LID if sent.jid.endswith("@lid") else AddressKind.PHONE
+        _addresses(send).filter(kind=kind).exclude(jid=sent.jid).update(jid=sent.jid)
     log.info("sent", message_id=str(send.message_id), external_id=sent.external_id)
     return bool(moved)
 
@@ -320,36 +366,6 @@ def _record_sent(send: Send, sent: SentMessage) -> bool:
 def _addresses(send: Send) -> QuerySet[ContactAddress]:
     contact = Conversation.objects.filter(id=send.conversation_id).values("contact_id")
     return ContactAddress.objects.filter(contact_id__in=contact)
-
-
-def _free(held: list[tuple[UUID, UUID, bool | None]]) -> None:
-    """Release lanes (connection, token, answered); campaigns go on an interval after the gateway's last act.
-
-    `answered` is None for a message that never left: the pace is as it was. Without an answer, the gateway may
-    act until the lease ends.
-    """
-    lane_ids, tokens, answered = (list(column) for column in zip(*sorted(held), strict=True))
-    with database.cursor() as cursor:
-        cursor.execute(_FREE_LANES, {"lanes": lane_ids, "tokens": tokens, "answered": answered})
-        freed = dict(cursor.fetchall())
-    _look_at(freed, look_again=timedelta(0))
-
-
-def _look_at(opens_at: dict[UUID, datetime], *, look_again: timedelta) -> None:
-    """Set when these lanes are due, from what is queued on them and from when they open for campaigns.
-
-    `look_again`: when to come back to a lane that has something due already.
-    """
-    if opens_at:
-        with database.cursor() as cursor:
-            cursor.execute(
-                _SET_DUE,
-                {
-                    "lanes": list(opens_at),
-                    "opens_at": list(opens_at.values()),
-                    "look_again": look_again.total_seconds(),
-                },
-            )
 
 
 _LOCK_DUE_LANES = """
@@ -407,35 +423,4 @@ JOIN unit_whatsapp_connections c ON c.id = going.id
 JOIN units u ON u.id = c.unit_id
 CROSS JOIN LATERAL (SELECT (crm_now() AT TIME ZONE u.time_zone)::date AS day) today
 WHERE lane.connection_id = going.id AND lane.claim_token = %(token)s
-"""
-
-# Measured from the answer of the send before: from its claim it would break the floor (I5).
-_FREE_LANES = """
-UPDATE send_lanes lane SET
-    claim_token = NULL,
-    lease_until = NULL,
-    next_send_at = CASE WHEN held.answered IS NULL THEN lane.next_send_at ELSE greatest(
-        lane.next_send_at,
-        CASE WHEN held.answered THEN crm_now() ELSE greatest(lane.lease_until, crm_now()) END
-          + make_interval(secs => (c.interval_seconds + random() * c.jitter_seconds)::float8)) END
-FROM unnest(%(lanes)s::uuid[], %(tokens)s::uuid[], %(answered)s::bool[]) AS held (id, token, answered)
-JOIN unit_whatsapp_connections c ON c.id = held.id
-WHERE lane.connection_id = held.id AND lane.claim_token = held.token
-RETURNING lane.connection_id, lane.next_send_at
-"""
-
-# least() passes over NULL, so a lane with nothing queued is due never.
-_SET_DUE = """
-UPDATE send_lanes lane SET
-    due_at = CASE WHEN next.at <= crm_now() THEN crm_now() + make_interval(secs => %(look_again)s) ELSE next.at END
-FROM (
-    SELECT wanted.id, least(
-        (SELECT min(m.due_at) FROM messages m
-         WHERE m.connection_id = wanted.id AND m.status = 'queued' AND m.origin <> 'campaign'),
-        (SELECT greatest(min(m.due_at), wanted.opens_at) FROM messages m
-         WHERE m.connection_id = wanted.id AND m.status = 'queued' AND m.origin = 'campaign'
-         HAVING count(*) > 0)) AS at
-    FROM unnest(%(lanes)s::uuid[], %(opens_at)s::timestamptz[]) AS wanted (id, opens_at)
-) next
-WHERE lane.connection_id = next.id
 """

@@ -1,6 +1,7 @@
-"""The lane of a number: waking it, and what it needs to know of a recipient."""
+"""The lane of a number: waking it, freeing it, and knowing when to look at it again."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -17,6 +18,8 @@ def wake(connection_ids: list[UUID]) -> None:
 
     The row lock orders this with a delivery that is about to find the lane empty: one of the two sees the other.
     """
+    if not connection_ids:
+        return
     with database.cursor() as cursor:
         cursor.execute(
             "INSERT INTO send_lanes AS lane (connection_id, due_at)"
@@ -37,3 +40,87 @@ def recipient_of(address: ContactAddress) -> str:
     if address.jid:
         return address.jid
     return address.value.removeprefix("+") if address.kind == AddressKind.PHONE else f"{address.value}@lid"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lane to release. `answered`: whether the gateway has had its last word; None when nothing went to it.
+
+    `uncounted`: a campaign message that certainly was not sent, so the day's cap gets it back.
+    """
+
+    connection_id: UUID
+    token: UUID
+    answered: bool | None = None
+    uncounted: bool = False
+
+
+def free(held: list[Held]) -> None:
+    """Release lanes: campaigns go on an interval after the gateway's last act.
+
+    A message that never left leaves the pace as it was. Without an answer, the gateway may act until the lease ends.
+    """
+    held = sorted(held, key=lambda one: one.connection_id)
+    with database.cursor() as cursor:
+        cursor.execute(
+            _FREE_LANES,
+            {
+                "lanes": [one.connection_id for one in held],
+                "tokens": [one.token for one in held],
+                "answered": [one.answered for one in held],
+                "uncounted": [int(one.uncounted) for one in held],
+            },
+        )
+        freed = dict(cursor.fetchall())
+    look_at(freed, look_again=timedelta(0))
+
+
+def look_at(opens_at: dict[UUID, datetime], *, look_again: timedelta) -> None:
+    """Set when these lanes are due, from what is queued on them and from when they open for campaigns.
+
+    `look_again`: when to come back to a lane that has something due already.
+    """
+    if opens_at:
+        with database.cursor() as cursor:
+            cursor.execute(
+                _SET_DUE,
+                {
+                    "lanes": list(opens_at),
+                    "opens_at": list(opens_at.values()),
+                    "look_again": look_again.total_seconds(),
+                },
+            )
+
+
+# Measured from the answer of the send before: from its claim it would break the floor (I5).
+_FREE_LANES = """
+UPDATE send_lanes lane SET
+    claim_token = NULL,
+    lease_until = NULL,
+    sent_today = greatest(lane.sent_today - held.uncounted, 0),
+    next_send_at = CASE WHEN held.answered IS NULL THEN lane.next_send_at ELSE greatest(
+        lane.next_send_at,
+        CASE WHEN held.answered THEN crm_now() ELSE greatest(lane.lease_until, crm_now()) END
+          + make_interval(secs => (c.interval_seconds + random() * c.jitter_seconds)::float8)) END
+FROM unnest(%(lanes)s::uuid[], %(tokens)s::uuid[], %(answered)s::bool[], %(uncounted)s::int[])
+    AS held (id, token, answered, uncounted)
+JOIN unit_whatsapp_connections c ON c.id = held.id
+WHERE lane.connection_id = held.id AND lane.claim_token = held.token
+RETURNING lane.connection_id, lane.next_send_at
+"""
+
+# least() passes over NULL, so a lane with nothing queued is due never.
+_SET_DUE = """
+UPDATE send_lanes lane SET
+    due_at = CASE WHEN next.at <= crm_now() THEN crm_now() + make_interval(secs => %(look_again)s) ELSE next.at END
+FROM (
+    SELECT wanted.id, least(
+        (SELECT min(m.due_at) FROM messages m
+         WHERE m.connection_id = wanted.id AND m.status = 'queued' AND m.origin <> 'campaign'),
+        (SELECT greatest(min(m.due_at), wanted.opens_at) FROM messages m
+         WHERE m.connection_id = wanted.id AND m.status = 'queued' AND m.origin = 'campaign'
+         HAVING count(*) > 0)) AS at
+    FROM unnest(%(lanes)s::uuid[], %(opens_at)s::timestamptz[]) AS wanted (id, opens_at)
+) next
+WHERE lane.connection_id = next.id
+"""

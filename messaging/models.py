@@ -73,7 +73,7 @@ class ContactAddress(UUIDPrimaryKeyModel):
     contact = TenantForeignKey(Contact, related_name="addresses", verbose_name=_("contact"))
     kind = models.CharField(_("kind"), max_length=8, choices=AddressKind)
     value = models.CharField(_("address"), max_length=40)
-    jid = models.CharField("JID", max_length=80, blank=True, db_default="")
+    jid = models.CharField("JID", max_length=200, blank=True, db_default="")
     opted_out_at = models.DateTimeField(_("opted out at"), null=True, blank=True)
     not_on_whatsapp_at = models.DateTimeField(_("not on WhatsApp since"), null=True, blank=True)
 
@@ -236,7 +236,7 @@ class Message(UUIDPrimaryKeyModel):
 
     # A receipt proves that the message went out, whatever we believed of it (I6: forward only).
     MOVES: ClassVar[Moves] = {
-        S.QUEUED: frozenset({S.CLAIMED, S.DISPATCHING}),
+        S.QUEUED: frozenset({S.CLAIMED, S.DISPATCHING, S.UNCERTAIN}),
         S.CLAIMED: frozenset({S.QUEUED}),
         S.DISPATCHING: frozenset({S.CLAIMED}),
         S.SENT: frozenset({S.DISPATCHING, S.UNCERTAIN}),
@@ -247,8 +247,8 @@ class Message(UUIDPrimaryKeyModel):
         S.CANCELLED: frozenset({S.QUEUED, S.CLAIMED}),
         S.EXPIRED: frozenset({S.QUEUED, S.CLAIMED}),
     }
-    # How long a person's reply is worth sending.
-    REPLY_LIFETIME = timedelta(hours=24)
+    # How long a message is worth sending.
+    LIFETIME = timedelta(hours=24)
 
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="messages", verbose_name=_("unit"), db_index=False)
     connection = TenantForeignKey(
@@ -260,7 +260,7 @@ class Message(UUIDPrimaryKeyModel):
     provider = models.CharField(_("provider"), max_length=16, choices=Provider, db_default=Provider.EVOLUTION)
     direction = models.CharField(_("direction"), max_length=8, choices=Direction)
     # WhatsApp's id, unique only within a connection and a direction: when two units write to each other both carry it.
-    external_id = models.CharField(_("external id"), max_length=128, null=True, blank=True)
+    external_id = models.CharField(_("external id"), max_length=200, null=True, blank=True)
     origin = models.CharField(_("origin"), max_length=16, choices=Origin)
     author = models.ForeignKey(
         User, models.DB_SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("author")
@@ -269,7 +269,7 @@ class Message(UUIDPrimaryKeyModel):
     body = models.TextField(_("text"), blank=True, db_default="")
     # What the kind needs besides a text: coordinates, poll options, file name …; shape by `messaging.events`.
     details = models.JSONField(db_default={}, blank=True)
-    reply_to_external_id = models.CharField(max_length=128, blank=True, db_default="")
+    reply_to_external_id = models.CharField(max_length=200, blank=True, db_default="")
 
     status = models.CharField(_("status"), max_length=16, choices=MessageStatus)
     error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="")
@@ -282,11 +282,13 @@ class Message(UUIDPrimaryKeyModel):
     read_at = models.DateTimeField(_("read at"), null=True, editable=False)
 
     # Sending: where to, when, and who has it in hand.
-    recipient = models.CharField(_("recipient"), max_length=80, blank=True, db_default="")
+    recipient = models.CharField(_("recipient"), max_length=200, blank=True, db_default="")
     attempts = models.PositiveSmallIntegerField(db_default=0, editable=False)
     due_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
+    # What a program calls its request: the same again is the same message.
+    idempotency_key = models.CharField(max_length=200, null=True, editable=False)
 
     objects = MessageQuerySet.as_manager()
 
@@ -300,6 +302,7 @@ class Message(UUIDPrimaryKeyModel):
             models.UniqueConstraint(
                 fields=["connection", "provider", "direction", "external_id"], name="messages_once"
             ),
+            models.UniqueConstraint(fields=["unit", "idempotency_key"], name="messages_one_per_request"),
             one_of("provider", Provider, "messages_provider"),
             one_of("direction", Direction, "messages_direction"),
             one_of("origin", Origin, "messages_origin"),

@@ -24,7 +24,8 @@ class Pace:
     def cap_lifts_at(self, now: datetime) -> datetime | None:
         """The next midnight of the unit when today's campaign messages are used up; None when they are not."""
         today = self.today(now)
-        if self.daily_cap is None or self.day != today or self.sent_today < self.daily_cap:
+        sent = self.sent_today if self.day == today else 0
+        if self.daily_cap is None or sent < self.daily_cap:
             return None
         return self._local(today + timedelta(days=1), time.min)
 

@@ -1,5 +1,7 @@
 """Who it is: from what WhatsApp or a person calls somebody to a contact and a conversation."""
 
+from collections.abc import Iterable
+
 from django.db import IntegrityError, transaction
 from django.db import connection as database
 
@@ -27,16 +29,37 @@ def contact_of(unit: Unit, chat: ChatAddress, push_name: str | None) -> Contact:
     A phone and a LID that come together are the same person: the one not known yet is added to the other's contact.
     Where both are known, as two contacts, the phone decides.
     """
-    keys = []
-    if chat.phone:
-        keys.append((AddressKind.PHONE, normal_form(chat.phone), "" if chat.jid.endswith("@lid") else chat.jid))
-    if chat.lid:
-        keys.append((AddressKind.LID, chat.lid, f"{chat.lid}@lid"))
-    contact = _known_or_new(unit, keys, push_name or "")
+    push_name = (push_name or "")[:200]
+    contact = _known_or_new(unit, _keys_of(chat), push_name)
     if push_name and not contact.name_is_ours and contact.name != push_name:
         Contact.objects.filter(pk=contact.pk, name_is_ours=False).update(name=push_name)
         contact.name = push_name
     return contact
+
+
+def known_contact_of(unit: Unit, chat: ChatAddress) -> Contact | None:
+    """The contact behind a direct chat, if we have one."""
+    addresses = _known_addresses(unit, _keys_of(chat))
+    return addresses[0].contact if addresses else None
+
+
+def contacts_by_phone(unit: Unit, phones: Iterable[str]) -> list[Contact]:
+    """`contact_by_phone` for many, in a handful of statements. Raises InvalidPhone for the first that is none."""
+    numbers = list(dict.fromkeys(parse_phone(phone) for phone in phones))
+    rows = ContactAddress.objects.filter(unit=unit, kind=AddressKind.PHONE, value__in=numbers)
+    known = {row.value: row.contact for row in rows.select_related("contact")}
+    missing = [number for number in numbers if number not in known]
+    try:
+        with transaction.atomic():
+            made = Contact.objects.bulk_create([Contact(unit=unit) for _ in missing])
+            ContactAddress.objects.bulk_create(
+                ContactAddress(unit=unit, contact=contact, kind=AddressKind.PHONE, value=number)
+                for contact, number in zip(made, missing, strict=True)
+            )
+    except IntegrityError:
+        # Somebody else is adding some of them: one at a time, then.
+        made = [contact_by_phone(unit, number) for number in missing]
+    return [*known.values(), *made]
 
 
 def conversation_with(contact: Contact, *, status: ConversationStatus = ConversationStatus.OPEN) -> Conversation:
@@ -59,16 +82,37 @@ def send_address(contact: Contact) -> ContactAddress | None:
     return addresses[0] if addresses else None
 
 
-def _known_or_new(unit: Unit, keys: list[tuple[AddressKind, str, str]], name: str) -> Contact:
-    """The contact with any of `keys` (kind, value, JID), the first that is known deciding, else a new one."""
+# Kind, value, and the JID that WhatsApp used ("" when it is not told).
+type _Key = tuple[AddressKind, str, str]
+
+
+def _keys_of(chat: ChatAddress) -> list[_Key]:
+    """What identifies the person of a direct chat; the phone, which decides, first."""
+    keys = []
+    if chat.phone:
+        keys.append((AddressKind.PHONE, normal_form(chat.phone), "" if chat.jid.endswith("@lid") else chat.jid))
+    if chat.lid:
+        keys.append((AddressKind.LID, chat.lid, f"{chat.lid}@lid"))
+    return keys
+
+
+def _known_addresses(unit: Unit, keys: list[_Key]) -> list[ContactAddress]:
+    """Those of `keys` that we have, in their order."""
     values = [value for _kind, value, _jid in keys]
     rows = ContactAddress.objects.filter(unit=unit, value__in=values).select_related("contact")
-    known = {(row.kind, row.value): row for row in rows}
-    owner = next((known[kind, value].contact for kind, value, _jid in keys if (kind, value) in known), None)
+    found = {(row.kind, row.value): row for row in rows}
+    return [found[kind, value] for kind, value, _jid in keys if (kind, value) in found]
+
+
+def _known_or_new(unit: Unit, keys: list[_Key], name: str) -> Contact:
+    """The contact with any of `keys`, the first that is known deciding, else a new one."""
+    addresses = _known_addresses(unit, keys)
+    known = {(row.kind, row.value): row for row in addresses}
+    owner = addresses[0].contact if addresses else None
     if owner is None:
         try:
             with transaction.atomic():
-                owner = Contact.objects.create(unit=unit, name=name[:200])
+                owner = Contact.objects.create(unit=unit, name=name)
                 for kind, value, jid in keys:
                     ContactAddress.objects.create(unit=unit, contact=owner, kind=kind, value=value, jid=jid)
         except IntegrityError:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Least
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -41,6 +41,8 @@ from units.models import User, WhatsAppConnection
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
+S = MessageStatus
+
 MAX_TEXT = 65_536  # WhatsApp's own limit for a text message, in characters
 
 # How far the clocks of the gateway and the database may be apart when an echo is matched by its time.
@@ -53,6 +55,10 @@ class CannotQueue(ValueError):
     def __init__(self, message: str | _StrPromise) -> None:
         self.message = message
         super().__init__(str(message))
+
+
+class KeyReused(ValueError):
+    """An idempotency key that stands for another request already."""
 
 
 class NotYet(Exception):
@@ -72,10 +78,12 @@ def queue_text(
     text: str,
     author: User | None,
     reply_to_external_id: str = "",
+    idempotency_key: str | None = None,
 ) -> Message:
     """Accept a person's text for sending. It is committed with the transaction and goes before campaigns.
 
-    Raises CannotQueue for an empty or too long text, a unit without a number, or a contact without an address.
+    With an `idempotency_key`, the same again is the message that the first made; another raises KeyReused. Raises
+    CannotQueue for an empty or too long text, a unit without a number, or a contact without an address.
     """
     text = text.strip()
     if not text:
@@ -89,7 +97,8 @@ def queue_text(
     if connection is None:
         raise CannotQueue(_("This unit has no WhatsApp number yet. Connect one first."))
     with transaction.atomic():
-        message = Message.objects.create(
+        message, made = _made_once(
+            idempotency_key,
             unit_id=conversation.unit_id,
             connection=connection,
             conversation=conversation,
@@ -102,13 +111,29 @@ def queue_text(
             recipient=lanes.recipient_of(address),
             status=MessageStatus.QUEUED,
             due_at=ClockNow(),
-            expires_at=ClockNow() + Message.REPLY_LIFETIME,
+            expires_at=ClockNow() + Message.LIFETIME,
         )
-        lanes.wake([connection.id])
+        if not made:
+            return message
         Conversation.objects.filter(pk=conversation.pk).refresh_summary()
+        lanes.wake([connection.id])
         live.publish(changes_of([message]))
     message.refresh_from_db()
     return message
+
+
+def _made_once(idempotency_key: str | None, **fields: Any) -> tuple[Message, bool]:
+    """A new message, or the one that the key stands for already, and whether it is new.
+
+    Raises KeyReused when the key stands for another text or chat.
+    """
+    if idempotency_key is None:
+        return Message.objects.create(**fields), True
+    key = {"unit_id": fields.pop("unit_id"), "idempotency_key": idempotency_key}
+    message, made = Message.objects.get_or_create(**key, defaults=fields)
+    if (message.conversation_id, message.body) != (fields["conversation"].pk, fields["body"]):
+        raise KeyReused
+    return message, made
 
 
 def settle(message: Message, *, was_sent: bool) -> Message:
@@ -121,8 +146,9 @@ def settle(message: Message, *, was_sent: bool) -> Message:
             moved = row.move_to(MessageStatus.FAILED, error_code="not_sent_by_word", error="")
         if not moved:
             raise CannotQueue(_("This message has been settled already."))
-        moved_outbound([message.pk])
+        changes = moved_outbound([message.pk])
         lanes.wake([message.connection_id])
+        live.publish(changes)
     message.refresh_from_db()
     return message
 
@@ -136,20 +162,17 @@ def mark_read(conversation: Conversation) -> None:
         live.publish([_conversation_change(conversation.unit_id, conversation.pk)])
 
 
-def moved_outbound(ids: list[UUID], *, publish: bool = True) -> list[live.Change]:
-    """Tell everybody that the status of these outbound messages has changed. Near the end of the transaction.
+def moved_outbound(ids: list[UUID]) -> list[live.Change]:
+    """Tell everybody that the status of these outbound messages has changed, in the transaction of the change.
 
-    Returns the changes for the live feed; with `publish` they are published as well.
+    Returns the changes for the live feed: the caller publishes them as its last statement.
     """
     if not ids:
         return []
     messages_moved.send(sender=Message, ids=ids)
-    changes = changes_of(
+    return changes_of(
         Message.objects.filter(id__in=ids).only("id", "unit_id", "conversation_id", "direction", "status")
     )
-    if publish:
-        live.publish(changes)
-    return changes
 
 
 def changes_of(messages: Any) -> list[live.Change]:
@@ -192,12 +215,13 @@ class MessageHandlerService:
     """Writes what a connection's webhooks tell about messages: contact, conversation, message, status.
 
     Strictly idempotent (I2): a message is unique by connection, provider, direction and external id. Each call belongs
-    into a transaction; when all is written, publish `changes` as its last statement.
+    into a transaction; when all is written, wake the lanes in `wakes`, and publish `changes` last.
     """
 
     def __init__(self, connection: WhatsAppConnection) -> None:
         self.connection = connection
         self.changes: list[live.Change] = []
+        self.wakes: set[UUID] = set()
 
     def handle(self, event: MessageEvent | MessageStatusChanged, *, received_at: datetime) -> str:
         """Apply `event`. Returns "" when it had its effect, else the reason for ignoring it. Raises NotYet."""
@@ -215,12 +239,8 @@ class MessageHandlerService:
 
     def _message(self, event: MessageReceived, received_at: datetime, origin: Origin | None = None) -> str:
         """A message for the chat: from the contact, or typed on the unit's own phone."""
-        if event.kind.is_housekeeping:
-            return _HOUSEKEEPING
-        if event.chat is None or not (event.chat.phone or event.chat.lid):
-            return _NO_ADDRESS if event.chat is None or event.chat.kind in (Chat.INDIVIDUAL, Chat.LID) else _NOT_DIRECT
-        if event.chat.kind not in (Chat.INDIVIDUAL, Chat.LID):
-            return _NOT_DIRECT
+        if event.chat is None or (not_here := self._not_here(event)):
+            return _NO_ADDRESS if event.chat is None else not_here
         direction = Direction.OUTBOUND if event.from_me else Direction.INBOUND
         if event.external_id and self._known(direction, event.external_id).exists():
             return _DUPLICATE
@@ -255,46 +275,52 @@ class MessageHandlerService:
         self.changes += changes_of([message])
         return ""
 
+    @staticmethod
+    def _not_here(event: MessageReceived) -> str:
+        """Why this message belongs to no conversation of ours; "" when it does."""
+        if event.kind.is_housekeeping:
+            return _HOUSEKEEPING
+        if event.chat and event.chat.kind not in (Chat.INDIVIDUAL, Chat.LID):
+            return _NOT_DIRECT
+        return "" if event.chat and (event.chat.phone or event.chat.lid) else _NO_ADDRESS
+
     def _echo(self, event: MessageReceived, received_at: datetime) -> str:
         """What the gateway was told to send: by us, before or after its answer reached us, or by another program.
 
         It never binds to a message whose call is still under way: the answer's id wins. Only an uncertain one takes it,
         by chat, text and time; one echo, one message.
         """
-        if event.external_id is None:
-            return _NO_ADDRESS
-        if self._known(Direction.OUTBOUND, event.external_id).exists():
+        if not_here := self._not_here(event):
+            return not_here
+        if event.external_id and self._known(Direction.OUTBOUND, event.external_id).exists():
             return _DUPLICATE
         under_way = Message.objects.filter(connection=self.connection, status=MessageStatus.DISPATCHING)
         if under_way.filter(body=event.text or "").exists():
             raise NotYet(_SENDING)
-        message = self._uncertain_twin(event, received_at)
+        message = self._twin_without_id(event, received_at)
         if message is None:
             return self._message(event, received_at, Origin.GATEWAY)
-        moved = Message.objects.filter(pk=message.pk, external_id=None).move_to(
-            MessageStatus.SENT,
-            external_id=event.external_id,
-            sent_at=_moment(event.timestamp, received_at),
-            error_code="",
-            error="",
-        )
-        if moved:
-            lanes.wake([self.connection.id])
-            self.changes += moved_outbound([message.pk], publish=False)
+        row = Message.objects.filter(pk=message.pk, external_id=None)
+        row.update(external_id=event.external_id)
+        sent_at = _moment(event.timestamp, received_at)
+        if Message.objects.filter(pk=message.pk).move_to(S.SENT, sent_at=sent_at, error_code="", error=""):
+            # Its chat may go on.
+            self.wakes.add(self.connection.id)
+            self.changes += moved_outbound([message.pk])
         return ""
 
-    def _uncertain_twin(self, event: MessageReceived, received_at: datetime) -> Message | None:
-        """The oldest uncertain message that this echo proves to have gone out."""
-        if event.chat is None:
+    def _twin_without_id(self, event: MessageReceived, received_at: datetime) -> Message | None:
+        """The oldest message that this echo proves to have gone out: uncertain, or sent by a person's word."""
+        contact = people.known_contact_of(self.connection.unit, event.chat) if event.chat else None
+        if contact is None:
             return None
         happened_at = _moment(event.timestamp, received_at)
-        contact = people.contact_of(self.connection.unit, event.chat, None)
         return (
             Message.objects.select_for_update(no_key=True)
             .filter(
                 connection=self.connection,
                 conversation__contact=contact,
-                status=MessageStatus.UNCERTAIN,
+                status__in=[S.UNCERTAIN, S.SENT],
                 external_id=None,
                 body=event.text or "",
                 # The echo's time has whole seconds.
@@ -318,14 +344,20 @@ class MessageHandlerService:
         if message is None:
             raise NotYet(_UNKNOWN_MESSAGE)
         at = _moment(event.timestamp, received_at)
+        # A receipt proves that it arrived, whatever was believed before; of two times the earlier is true.
+        arrived = {"delivered_at": Least("delivered_at", at), "error_code": "", "error": ""}
         changes: dict[MessageStatus, dict[str, Any]] = {
-            MessageStatus.DELIVERED: {"delivered_at": at},
+            MessageStatus.DELIVERED: arrived,
             # A read message was delivered, though the two receipts often come as one (docs/evolution.md, "Events").
-            MessageStatus.READ: {"delivered_at": Coalesce("delivered_at", at), "read_at": at},
+            MessageStatus.READ: arrived | {"read_at": Least("read_at", at)},
             MessageStatus.FAILED: {"error_code": "refused_by_whatsapp", "error": event.error or ""},
         }
-        if Message.objects.filter(pk=message.pk).move_to(status, **changes[status]):
-            self.changes += moved_outbound([message.pk], publish=False)
+        row = Message.objects.filter(pk=message.pk)
+        if row.move_to(status, **changes[status]):
+            self.changes += moved_outbound([message.pk])
+        elif status != S.FAILED:
+            # Late, or again: the status stays, and the times become what they would be in order.
+            row.filter(status__in=[S.DELIVERED, S.READ]).update(**changes[status])
         return ""
 
     def _read_on_phone(self, message: Message) -> str:
@@ -340,8 +372,10 @@ class MessageHandlerService:
         message = self._target(event)
         if message is None:
             raise NotYet(_UNKNOWN_MESSAGE)
-        if event.text is not None:
+        edited_at = event.timestamp or 0
+        if event.text is not None and edited_at >= message.details.get("edited_at", 0):
             message.body = event.text
+            message.details |= {"edited_at": edited_at}
         message.details |= {"edited": True}
         message.save(update_fields=["body", "details"])
         return self._changed(message)

@@ -6,14 +6,15 @@ import django_filters
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import generics, status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from crm_whatsapp.api import NewestFirstPagination
+from crm_whatsapp.api import Conflict, NewestFirstPagination
 from messaging import people, services
 from messaging.models import Contact, Conversation, Message
 from messaging.phones import InvalidPhone
@@ -112,7 +113,18 @@ class MessageView(UnitScope, APIView):
 class SendMessageView(UnitScope, APIView):
     """Send a text. 202: it is kept and will be sent, once; follow its `status`."""
 
-    @extend_schema(request=NewMessageSerializer, responses={202: MessageSerializer})
+    @extend_schema(
+        request=NewMessageSerializer,
+        responses={202: MessageSerializer},
+        parameters=[
+            OpenApiParameter(
+                "Idempotency-Key",
+                str,
+                OpenApiParameter.HEADER,
+                description="The same key and message again is answered with the message that the first made.",
+            )
+        ],
+    )
     def post(self, request: Request, unit_id: str) -> Response:
         form = NewMessageSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -124,11 +136,21 @@ class SendMessageView(UnitScope, APIView):
                     text=wanted["text"],
                     author=request.user,  # type: ignore[arg-type]
                     reply_to_external_id=wanted.get("reply_to", ""),
+                    idempotency_key=self._idempotency_key(request),
                 )
             except services.CannotQueue as error:
                 raise ValidationError({"text": [error.message]}) from error
+            except services.KeyReused as error:
+                raise Conflict(_("This Idempotency-Key was used for another message."), "key_reused") from error
         shown = _shown(Message.objects.filter(pk=message.pk)).get()
         return Response(MessageSerializer(shown).data, status=status.HTTP_202_ACCEPTED)
+
+    @staticmethod
+    def _idempotency_key(request: Request) -> str | None:
+        key = request.headers.get("Idempotency-Key")
+        if key and (len(key) > 200 or not key.isprintable()):
+            raise ValidationError({"idempotency_key": [_("An Idempotency-Key has at most 200 printable characters.")]})
+        return key or None
 
     def _conversation(self, wanted: dict[str, Any]) -> Conversation:
         """Raises ValidationError for a number that is none, and for what is not there (or not this unit's)."""

@@ -63,7 +63,9 @@ def test_bad_input_is_400_with_code_and_field_and_nothing_is_kept(
     assert not Message.objects.exists()
 
 
-@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"phone": "\\ud800", "text": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"phone": "\\ud800", "text": "\\ud800"}']
+)
 def test_a_body_that_makes_no_sense_is_400(api: APIClient, unit: Unit, raw: bytes) -> None:
     answer = api.post(f"/units/{unit.id}/whatsapp/messages", raw, content_type="application/json")
     assert answer.status_code == 400
@@ -73,6 +75,26 @@ def test_a_body_that_makes_no_sense_is_400(api: APIClient, unit: Unit, raw: byte
 def test_a_query_that_makes_no_sense_is_no_crash(api: APIClient, unit: Unit, query: str) -> None:
     for resource in ("contacts", "conversations", "campaigns"):
         assert api.get(f"/units/{unit.id}/{resource}{query}").status_code in (200, 400, 404)
+
+
+def test_an_idempotency_key_makes_one_message_of_several_requests(api: APIClient, unit: Unit) -> None:
+    url, body = f"/units/{unit.id}/whatsapp/messages", {"phone": "+5511912345678", "text": "Oi"}
+    answers = [api.post(url, body, format="json", headers={"Idempotency-Key": "pedido-1"}) for _ in range(3)]
+    assert {(answer.status_code, answer.data["id"]) for answer in answers} == {(202, str(Message.objects.get().id))}
+    other = api.post(url, body | {"text": "Tchau"}, format="json", headers={"Idempotency-Key": "pedido-1"})
+    assert (other.status_code, other.data["errors"][0]["code"]) == (409, "key_reused")
+
+
+def test_a_campaign_to_many_numbers_costs_a_handful_of_queries(
+    api: APIClient, unit: Unit, django_assert_max_num_queries: Any
+) -> None:
+    phones = [f"+55119{number:08d}" for number in range(80_000_000, 80_000_300)]
+    with django_assert_max_num_queries(20):
+        made = api.post(f"/units/{unit.id}/campaigns", {"name": "a", "content": "b", "phones": phones}, format="json")
+    assert made.data["progress"]["total"] == 300
+    with django_assert_max_num_queries(15):
+        made = api.post(f"/units/{unit.id}/campaigns", {"name": "a", "content": "b", "everyone": True}, format="json")
+    assert made.data["progress"]["total"] == 300
 
 
 @pytest.mark.parametrize("after", ["x", "-1", "9" * 30, ""])

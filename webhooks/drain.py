@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,6 +15,7 @@ from django.utils.translation import gettext_noop
 
 from crm_whatsapp.db import ClockNow
 from crm_whatsapp.logging import mask
+from messaging import lanes
 from messaging.events import (
     HistorySynced,
     MessageDeleted,
@@ -79,8 +82,11 @@ def _drain_one_connection(overdue: timedelta) -> int:
             .order_by("created_at", "id")[:BATCH]
         )
         changes: list[live.Change] = []
+        wakes: set[UUID] = set()
         for event in events:
-            changes += _settle(event)
+            _settle(event, changes, wakes)
+        # Lanes after all rows, the feed last: everybody who locks several takes them in this order.
+        lanes.wake(sorted(wakes))
         live.publish(changes)
     return len(events)
 
@@ -107,45 +113,74 @@ def _lock_a_connection(overdue: timedelta) -> UUID | None:
     return _NONE
 
 
-def _settle(event: WebhookEvent) -> list[live.Change]:
+def _settle(event: WebhookEvent, changes: list[live.Change], wakes: set[UUID]) -> None:
     """Apply one event and mark it. What goes wrong is undone and stays with this event alone."""
-    changes: list[live.Change] = []
     attempts = event.attempts + 1
     try:
         with transaction.atomic():
-            reason = _apply(event, changes)
-        _mark(event, EventStatus.IGNORED if reason else EventStatus.HANDLED, reason, attempts)
-    except NotYet as not_yet:
-        if attempts >= MAX_NOT_YET:
-            _mark(event, EventStatus.IGNORED, not_yet.reason, attempts)
-        else:
-            _again(event, attempts, timedelta(seconds=min(2 ** (attempts - 1), 30)))
-        return []
-    except OperationalError:
-        # The connection is gone or the server refuses: nothing can be marked now; the transaction goes back.
-        raise
+            outcome = _apply(event)
     except Exception as error:
+        if isinstance(error, OperationalError) and not database.is_usable():
+            raise  # The connection is gone: nothing can be marked now, and the transaction goes back.
         log.exception("event_failed", event_id=str(event.id), attempts=attempts)
         if attempts >= MAX_ATTEMPTS:
             _mark(event, EventStatus.DEAD, mask(f"{type(error).__name__}: {error}")[:1000], attempts)
         else:
             _again(event, attempts, timedelta(seconds=min(2**attempts, 300)))
-        return []
-    return changes
+        return
+    changes += outcome.changes
+    wakes |= outcome.wakes
+    if outcome.not_yet and attempts < MAX_NOT_YET:
+        _again(event, attempts, timedelta(seconds=min(2 ** (attempts - 1), 30)))
+    else:
+        reason = outcome.reason
+        _mark(event, EventStatus.IGNORED if reason else EventStatus.HANDLED, reason, attempts)
 
 
-def _apply(event: WebhookEvent, changes: list[live.Change]) -> str:
-    """The effect of one body; "" when any part of it had one, else why none had."""
+@dataclass(slots=True)
+class Outcome:
+    """What one body did. `reasons`: of each part, "" when it had its effect."""
+
+    reasons: list[str] = field(default_factory=list)
+    not_yet: bool = False
+    changes: list[live.Change] = field(default_factory=list)
+    wakes: set[UUID] = field(default_factory=set)
+
+    @property
+    def reason(self) -> str:
+        """ "" when any part had its effect, else why none had."""
+        return "" if "" in self.reasons else next(iter(self.reasons), NOT_USED)
+
+
+def _apply(event: WebhookEvent) -> Outcome:
+    """The effect of one body. A part that must wait takes nothing back of the others: they have no second effect."""
     envelope = parse(json.loads(event.body), path_event=event.path_event or None)
     if not event.event:
         WebhookEvent.objects.filter(pk=event.pk).update(event=envelope.event)
     connection = _connection_of(event, envelope.instance)
     if isinstance(connection, str):
-        return connection
+        return Outcome([connection])
     messages, line = MessageHandlerService(connection), ConnectionService(connection.unit)
-    reasons = [_apply_one(part, messages, line, event) for part in envelope.events]
-    changes += messages.changes + line.changes
-    return "" if "" in reasons else next(iter(reasons), NOT_USED)
+    outcome = Outcome()
+    for part in _parts(envelope.events):
+        try:
+            with transaction.atomic():
+                outcome.reasons.append(_apply_one(part, messages, line, event))
+        except NotYet as not_yet:
+            outcome.reasons.append(not_yet.reason)
+            outcome.not_yet = True
+    outcome.changes += messages.changes + line.changes
+    outcome.wakes |= messages.wakes
+    return outcome
+
+
+def _parts(events: Iterable[ParsedEvent]) -> Iterator[ParsedEvent]:
+    """The events of a body, a history as the messages that it is."""
+    for event in events:
+        if isinstance(event, HistorySynced):
+            yield from event.messages
+        else:
+            yield event
 
 
 def _connection_of(event: WebhookEvent, instance: str | None) -> WhatsAppConnection | str:
@@ -163,9 +198,6 @@ def _apply_one(part: ParsedEvent, messages: MessageHandlerService, line: Connect
     match part:
         case MessageReceived() | MessageEdited() | MessageDeleted() | MessageStatusChanged():
             return messages.handle(part, received_at=event.created_at)
-        case HistorySynced():
-            reasons = [messages.handle(m, received_at=event.created_at) for m in part.messages]
-            return "" if "" in reasons else NOT_USED
         case Ignored():
             return part.reason
         case _:

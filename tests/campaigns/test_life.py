@@ -1,9 +1,11 @@
 """The life of a campaign. Sending itself is in tests/messaging and tests/e2e."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 from django.utils import timezone
 
 from campaigns.feeder import AHEAD, feed_campaigns, start_due
@@ -74,6 +76,27 @@ def test_a_scheduled_campaign_starts_when_its_time_has_come_though_late(unit: Un
     assert start_due() == 1
     made.refresh_from_db()
     assert made.status == C.PROCESSING
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_campaign_that_two_start_at_once_is_started(unit: Unit) -> None:
+    made = campaign(unit, people=1, start=False)
+
+    def start() -> None:
+        barrier.wait()
+        start_due()
+        connections.close_all()
+
+    for _ in range(10):
+        Campaign.objects.update(status=C.SCHEDULED, scheduled_at=ClockNow() - timedelta(hours=1))
+        barrier = threading.Barrier(3)
+        threads = [threading.Thread(target=start) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        made.refresh_from_db()
+        assert made.status == C.PROCESSING
 
 
 def test_a_scheduled_campaign_without_recipients_fails_with_the_reason(unit: Unit) -> None:

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -19,44 +18,13 @@ from messaging.delivery import Delivery, sweep
 from messaging.models import ContactAddress, Message, MessageStatus, SendLane
 from messaging.services import settle
 from tests.factories import campaign, conversation, reply
+from tests.messaging.on_the_wire import deliver, statuses, texts
 from tests.sandbox_process import Sandbox
-from units.gateways.evolution import EvolutionService
 from units.models import ConnectionStatus, Unit, WhatsAppConnection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 S = MessageStatus
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(SANDBOX_ANSWER_MS="20") as running:
-        yield running
-
-
-@pytest.fixture
-def phone(sandbox: Sandbox, unit: Unit, connection: WhatsAppConnection, settings: Any) -> Iterator[str]:
-    """The instance of the unit, connected at the gateway; its name."""
-    settings.EVOLUTION_URL, settings.EVOLUTION_API_KEY = sandbox.url, sandbox.api_key
-    settings.EVOLUTION_SEND_TIMEOUT, settings.SEND_GRACE = 1.0, timedelta(seconds=1)
-    gateway = EvolutionService(connection.instance_name)
-    gateway.create_instance(webhook_url="http://127.0.0.1:9/nobody")
-    gateway.connect()
-    sandbox.scan(connection.instance_name)
-    yield connection.instance_name
-    sandbox.reset()
-
-
-def texts(sandbox: Sandbox, phone: str) -> list[str]:
-    return [message["text"] for message in sandbox.sent(phone)]
-
-
-def statuses() -> list[str]:
-    return list(Message.objects.order_by("id").values_list("status", flat=True))
-
-
-def deliver(seconds: float = 5) -> int:
-    return Delivery().run(seconds=seconds)
 
 
 def test_a_reply_is_sent_once_with_the_id_that_the_gateway_gave(sandbox: Sandbox, unit: Unit, phone: str) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from crm_whatsapp.db import ClockNow
 from messaging.models import Contact, ContactAddress, Conversation, ConversationStatus, Message, MessageStatus, Origin
+from messaging.services import settle
 from tests.factories import contact, conversation, hook, inbound_text, reply, webhook
 from units.models import WhatsAppConnection
 from webhooks.drain import drain
@@ -125,6 +127,22 @@ def test_a_receipt_that_is_faster_than_the_answer_waits_for_it(connection: Whats
     assert message.status == S.READ
 
 
+def test_one_unknown_message_in_a_body_holds_up_no_other_receipt(connection: WhatsAppConnection) -> None:  # I1
+    message = sent_message(connection, "3EB0X")
+    body = webhook("baileys-messages.update-read", connection)
+    body["data"] = [body["data"] | {"keyId": key} for key in ("3EB0X", "NOT-HERE")]
+    assert tell(connection, body) == [EventStatus.RECEIVED]
+    message.refresh_from_db()
+    assert message.status == S.READ
+
+
+def test_a_receipt_takes_back_a_failure_and_its_error(connection: WhatsAppConnection) -> None:
+    message = sent_message(connection, "3EB0X", status=S.FAILED, error_code="refused_by_whatsapp")
+    tell(connection, webhook("baileys-messages.update-delivered", connection, keyId="3EB0X"))
+    message.refresh_from_db()
+    assert (message.status, message.error_code) == (S.DELIVERED, "")
+
+
 def test_a_refusal_by_whatsapp_is_a_failure_with_a_sentence(connection: WhatsAppConnection) -> None:
     message = sent_message(connection, "3EB0X")
     tell(connection, webhook("baileys-messages.update-ack-error", connection, keyId="3EB0X"))
@@ -170,6 +188,14 @@ def test_an_echo_settles_the_uncertain_message_that_it_proves(connection: WhatsA
     assert Message.objects.count() == 1
 
 
+def test_an_echo_after_a_person_s_word_is_no_second_row(connection: WhatsAppConnection) -> None:  # I2
+    message = sent_message(connection, None, status=S.UNCERTAIN)
+    settle(message, was_sent=True)
+    tell(connection, echo(connection, message, "3EB0X"))
+    message.refresh_from_db()
+    assert (message.external_id, Message.objects.count()) == ("3EB0X", 1)
+
+
 def test_one_echo_settles_one_of_two_equal_texts(connection: WhatsAppConnection) -> None:  # I3
     first = sent_message(connection, None, status=S.UNCERTAIN)
     second = reply(connection.unit, to=first.conversation)
@@ -192,6 +218,35 @@ def test_an_edit_and_a_deletion_reach_their_message(connection: WhatsAppConnecti
     message = Message.objects.get()
     assert message.details["edited"] is True
     assert message.body != "Oi"
+
+
+def test_the_newer_of_two_edits_stays_whichever_comes_last(connection: WhatsAppConnection) -> None:  # I2
+    sent_message(connection, "unused")
+    tell(connection, inbound_text(connection, phone="5511977776666", text="Oi", external_id="T2"))
+    edits = []
+    for second, text in ((20, "segunda"), (10, "primeira")):
+        edit = webhook("baileys-messages.edited-in-edit", connection)
+        edit["data"]["key"]["id"] = "T2"
+        edit["data"]["editedMessage"] = {"conversation": text}
+        edit["data"]["timestampMs"] = str((1_795_335_000 + second) * 1000)
+        edits.append(edit)
+    tell(connection, *edits)
+    assert Message.objects.get(external_id="T2").body == "segunda"
+
+
+def test_a_name_of_any_length_is_taken(connection: WhatsAppConnection) -> None:
+    for number, name in enumerate(("a" * 5000, "b" * 5000)):
+        body = inbound_text(connection, phone="5511977776666", text="Oi", external_id=f"A{number}")
+        body["data"]["pushName"] = name
+        tell(connection, body)
+    assert Contact.objects.get().name == "b" * 200
+
+
+def test_a_group_s_echo_makes_nobody(connection: WhatsAppConnection) -> None:
+    body = webhook("baileys-send.message-sendText", connection)
+    body["data"]["key"]["remoteJid"] = "120363000000000001@g.us"
+    assert tell(connection, body) == [EventStatus.IGNORED]
+    assert not Contact.objects.exists()
 
 
 def test_replaying_changes_nothing_that_was_done(connection: WhatsAppConnection) -> None:  # I2
@@ -223,7 +278,7 @@ EVENTS = [
 ]  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.lists(st.sampled_from(EVENTS), max_size=6).flatmap(lambda extra: st.permutations([*EVENTS, *extra])))
 def test_any_order_and_any_repetition_give_the_same(connection: WhatsAppConnection, order: list[Any]) -> None:  # I2
     def play(events: list[Any]) -> list[Any]:
