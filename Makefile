@@ -5,7 +5,7 @@ PY := .venv/bin/python
 LAUNCHER := $(PY) -m crm_whatsapp.launcher
 EPHEMERAL := $(LAUNCHER) exec --ephemeral --
 
-.PHONY: help setup run stop test demo check format chaos lock clean
+.PHONY: help setup run stop test demo check format pictures chaos lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test    all tests, on servers of their own"
 	@echo "make demo    walks through connect, QR code, inbound, outbound and campaign; exits 0 or 1"
 	@echo "make check   style, types, imports, migrations, security settings, translations"
+	@echo "make pictures  screenshots of the console, for the papers (needs Chromium)"
 	@echo "make format  puts the style right"
 	@echo "make chaos   kills processes while messages are sent"
 	@echo "make stop    stops what 'make run' left or runs elsewhere"
@@ -40,6 +41,9 @@ check: setup
 
 format: setup
 	@$(PY) -m ruff check --fix-only --quiet . && $(PY) -m ruff format .
+
+pictures: setup
+	@$(EPHEMERAL) $(PY) scripts/pictures.py
 
 chaos: setup
 	@$(EPHEMERAL) $(PY) -m pytest -m chaos $(ARGS)

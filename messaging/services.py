@@ -255,7 +255,7 @@ class MessageHandlerService:
             "details": _details(event),
             "reply_to_external_id": event.reply_to_id or "",
             "status": MessageStatus.SENT if event.from_me else MessageStatus.RECEIVED,
-            "happened_at": _moment(event.timestamp, received_at),
+            "happened_at": _within_its_second(_moment(event.timestamp, received_at), received_at),
             "sent_at": _moment(event.timestamp, received_at) if event.from_me else None,
         }
         if event.external_id:
@@ -418,6 +418,16 @@ def _moment(timestamp: int | None, otherwise: datetime) -> datetime:
     if timestamp is None or not 1_230_768_000 < timestamp < otherwise.timestamp() + 86_400:
         return otherwise
     return datetime.fromtimestamp(timestamp, UTC)
+
+
+def _within_its_second(stamped: datetime, received_at: datetime) -> datetime:
+    """WhatsApp's times have whole seconds. What has just come in is put where it arrived within its second.
+
+    Else an answer within the second of the question (there are programs on both sides) would stand before it.
+    """
+    if stamped <= received_at < stamped + timedelta(seconds=2):
+        return min(received_at, stamped + timedelta(microseconds=999_999))
+    return stamped
 
 
 def _details(event: MessageReceived) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from typing import Any
 
 import pytest
@@ -232,6 +233,18 @@ def test_the_newer_of_two_edits_stays_whichever_comes_last(connection: WhatsAppC
         edits.append(edit)
     tell(connection, *edits)
     assert Message.objects.get(external_id="T2").body == "segunda"
+
+
+def test_what_follows_within_the_same_second_stands_after(connection: WhatsAppConnection) -> None:
+    """WhatsApp's times have whole seconds, ours do not."""
+    bodies = [inbound_text(connection, phone="5511977776666", text=t, external_id=t) for t in ("pergunta", "réplica")]
+    for number, body in enumerate(bodies):
+        body["data"]["messageTimestamp"] = int(time.time())
+        tell(connection, body)
+        if number == 0:
+            reply(connection.unit, "resposta", to=Conversation.objects.get())
+    thread = Message.objects.order_by("happened_at").values_list("body", flat=True)
+    assert list(thread) == ["pergunta", "resposta", "réplica"]
 
 
 def test_a_name_of_any_length_is_taken(connection: WhatsAppConnection) -> None:
