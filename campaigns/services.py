@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from django.db import connection as database
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.tasks import ring
-from crm_whatsapp.db import ClockNow, clock_now
+from crm_whatsapp.db import ClockNow
 from messaging.models import Contact, Message, SendLane
 from messaging.pace import Pace
 from units import live
@@ -188,10 +188,10 @@ def hold(campaign: Campaign) -> Hold | None:
     """What keeps `campaign` from sending now; None when nothing does, or when it is not meant to be sending."""
     if campaign.status != C.PROCESSING:
         return None
-    connection = WhatsAppConnection.objects.select_related("unit").filter(unit_id=campaign.unit_id).first()
+    connection = _connection_of(campaign)
     if connection is None or not connection.is_connected:
         return Hold(_("The number is disconnected. The campaign goes on when it is back."))
-    pace, now = pace_of(connection), clock_now()
+    pace, now = pace_of(connection), connection.clock
     if (until := pace.cap_lifts_at(now)) is not None:
         return Hold(_("Today's limit of messages is reached."), until)
     if (until := pace.window_opens_at(now)) is not None:
@@ -201,23 +201,29 @@ def hold(campaign: Campaign) -> Hold | None:
 
 def estimated_end(campaign: Campaign) -> datetime | None:
     """When the last message leaves if the pace goes on and nothing holds it; None when it is not sending."""
-    if campaign.status != C.PROCESSING:
-        return None
-    connection = WhatsAppConnection.objects.filter(unit_id=campaign.unit_id).first()
+    connection = _connection_of(campaign) if campaign.status == C.PROCESSING else None
     if connection is None:
         return None
     left = campaign.recipients.filter(status__in=UNFINISHED).count()
     each = connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2)
-    return clock_now() + left * each
+    return connection.clock + left * each
+
+
+def _connection_of(campaign: Campaign) -> Any:
+    """The number that the campaign goes out on, with its unit, and the database's time as `clock`."""
+    rows = WhatsAppConnection.objects.select_related("unit").annotate(clock=ClockNow())
+    return rows.filter(unit_id=campaign.unit_id).first()
 
 
 def pace_of(connection: WhatsAppConnection) -> Pace:
     """The connection's rules and where its lane stands."""
-    lane = SendLane.objects.filter(connection=connection).first()
+    lane = SendLane.objects.filter(connection=connection).first() or SendLane(
+        next_send_at=connection.created_at, sent_today=0
+    )
     return Pace(
-        lane.next_send_at if lane else clock_now(),
-        lane.day if lane else None,
-        lane.sent_today if lane else 0,
+        lane.next_send_at,
+        lane.day,
+        lane.sent_today,
         connection.daily_cap,
         connection.window_start,
         connection.window_end,

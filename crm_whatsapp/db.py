@@ -1,10 +1,9 @@
 """What every app needs of the database: the clock, guarded status moves, tenant keys."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from django.db import connection, migrations, models
+from django.db import migrations, models
 from django.db.models.functions import UUID7
 
 
@@ -17,14 +16,6 @@ class ClockNow(models.Func):
 
     template = "crm_now()"
     output_field = models.DateTimeField()
-
-
-def clock_now() -> datetime:
-    """What `crm_now()` says."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT crm_now()")
-        now: datetime = cursor.fetchone()[0]
-        return now
 
 
 class UUIDPrimaryKeyModel(models.Model):
@@ -99,7 +90,6 @@ __all__ = [
     "StatusQuerySet",
     "TenantForeignKey",
     "UUIDPrimaryKeyModel",
-    "clock_now",
     "one_of",
     "tenant_key",
     "tenant_parent",

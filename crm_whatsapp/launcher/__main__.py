@@ -76,6 +76,10 @@ def execute_command(command: list[str], *, ephemeral: bool) -> int:
         env = {**os.environ, "CRM_ENV_FILE": str(services.env_file)}
     else:
         env = services.environment()
+        if ephemeral:
+            # No gateway comes with them: to the tests, EVOLUTION_URL in the environment means a real one.
+            for name in {"EVOLUTION_URL", "EVOLUTION_API_KEY"} - os.environ.keys():
+                del env[name]
     try:
         process = spawn(command, dies_with=signal.SIGTERM, env=env, foreground=True)
         # Ctrl-C reaches the command directly, it shares our terminal: it decides, and we clean up after it.

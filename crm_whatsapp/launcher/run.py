@@ -116,7 +116,8 @@ def welcome(environment: Mapping[str, str], login: str, *, sandbox: bool) -> str
     address = f"http://127.0.0.1:{environment['WEB_PORT']}"
     lines = [f"CRM WhatsApp   {address}/app/", f"Admin          {address}/admin/"]
     if sandbox:
-        lines.append(f"Phone          {environment["EVOLUTION_URL"]}/phone/   (a simulated WhatsApp: scan the QR code here)")
+        phone = f"{environment['EVOLUTION_URL']}/phone/"
+        lines.append(f"Phone          {phone}   (a simulated WhatsApp: scan the QR code here)")
     lines += ["", *login.strip().splitlines(), "", "Ctrl-C stops everything; the data stays."]
     width = max(map(len, lines))
     bars = "─" * (width + 4)
