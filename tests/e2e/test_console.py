@@ -146,3 +146,12 @@ def test_the_console_goes_on_by_asking_when_live_events_are_away(connected: Stac
     connected.sandbox.inbound(connected.instance, "5511922221111", "Sem eventos", "Fábio")
     expect(page.get_by_role("link", name=re.compile("Fábio"))).to_be_visible()
     page.context.close()
+
+
+@pytest.mark.parametrize(
+    "path", ["/admin/", "/admin/campaigns/campaign/add/", "/admin/units/whatsappconnection/", "/api/docs"]
+)
+def test_staff_and_developers_have_pages_without_complaints(stack: Stack, page: Page, path: str) -> None:
+    page.goto(stack.url + path)
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_text(re.compile("CRM WhatsApp")).first).to_be_visible()
