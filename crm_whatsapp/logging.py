@@ -2,6 +2,7 @@
 
 import re
 
+from structlog import DropEvent
 from structlog.typing import EventDict, WrappedLogger
 
 # The path of the webhook endpoint carries the connection's secret.
@@ -12,6 +13,13 @@ _SECRET_PAIR = re.compile(r"(?i)((?:apikey|api_key|authorization|password|token)
 def mask(text: str) -> str:
     """`text` with webhook secrets and key-like values replaced by `***`."""
     return _SECRET_PAIR.sub(r"\1***", _WEBHOOK_SECRET.sub(r"\1***", text))
+
+
+def without_health_checks(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """structlog processor: drop the two lines that each good health check would write every few seconds."""
+    if method == "info" and event.get("request") == "GET /healthz":
+        raise DropEvent
+    return event
 
 
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -7,16 +7,18 @@
 import os
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import environ
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.http.request import split_domain_port
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from crm_whatsapp.logging import mask_secrets
+from crm_whatsapp.logging import mask_secrets, without_health_checks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -61,6 +63,12 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_JSON = env.bool("LOG_JSON", default=not DEBUG)
 # Whether users reach us over HTTPS: secure cookies, HSTS, redirect.
 HTTPS = env.bool("HTTPS", default=not DEBUG)
+
+# A Host header that is not allowed is answered 400, and after a 400 Evolution never tries again.
+PUBLIC_HOST, _public_port = split_domain_port(urlsplit(PUBLIC_URL).netloc)
+if not PUBLIC_HOST:
+    raise ImproperlyConfigured("PUBLIC_URL needs a scheme and a host, such as http://web:8000.")
+ALLOWED_HOSTS += [PUBLIC_HOST]
 
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY needs at least 32 characters. Make one with: openssl rand -base64 48")
@@ -192,7 +200,7 @@ SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_AGE = 14 * 24 * 3600
 X_FRAME_OPTIONS = "DENY"
-SECURE_CSP = {
+SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.NONE],
     "script-src": [CSP.SELF],
     "style-src": [CSP.SELF],
@@ -215,7 +223,7 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["crm_whatsapp.api.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "crm_whatsapp.api.NewestFirstPagination",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
@@ -318,6 +326,7 @@ LOGGING = {
 structlog.configure(
     processors=[
         structlog.stdlib.filter_by_level,
+        without_health_checks,
         *LOG_PROCESSORS,
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
     ],

@@ -1,6 +1,7 @@
 """The API's manners: errors, pages, the schema. What each resource does is tested beside its app."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -8,7 +9,9 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 from rest_framework.test import APIClient
+from structlog import DropEvent
 
+from crm_whatsapp.logging import without_health_checks
 from messaging.models import Message
 from tests.factories import campaign, contact, conversation, reply
 from units.models import ApiToken, Unit, User
@@ -64,11 +67,30 @@ def test_bad_input_is_400_with_code_and_field_and_nothing_is_kept(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"phone": "\\ud800", "text": "\\ud800"}']
+    "raw", [b"", b"{", b"[]", b"null", b'"text"', b"\xff", b'{"phone": "\\ud800", "text": "\\ud800"}', b"[" * 100_000]
 )
 def test_a_body_that_makes_no_sense_is_400(api: APIClient, unit: Unit, raw: bytes) -> None:
     answer = api.post(f"/units/{unit.id}/whatsapp/messages", raw, content_type="application/json")
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "position", ["abc", "%00", "2026-13-01T00:00:00Z", "2026-01-01T00:00:00", "0001-01-01", "None"]
+)
+def test_a_cursor_that_was_never_given_is_404(api: APIClient, unit: Unit, position: str) -> None:
+    cursor = b64encode(f"p={position}".encode()).decode()
+    for resource in ("contacts", "conversations", "campaigns"):
+        assert api.get(f"/units/{unit.id}/{resource}", {"cursor": cursor}).status_code == 404
+
+
+def test_the_cursors_that_are_given_lead_through_all_pages(api: APIClient, unit: Unit) -> None:
+    made = {str(contact(unit).id) for _ in range(5)}
+    page, seen = f"/units/{unit.id}/contacts?page_size=2", []
+    while page:
+        answer = api.get(page).data
+        seen += [str(row["id"]) for row in answer["results"]]
+        page = answer["next"]
+    assert (len(seen), set(seen)) == (5, made)
 
 
 @pytest.mark.parametrize("query", ["?cursor=nonsense", "?page_size=100000", "?status=nonsense", "?search=%00"])
@@ -155,6 +177,16 @@ def test_a_gateway_that_is_down_is_502_with_a_sentence(api: APIClient, unit: Uni
     answer = api.post(f"/units/{unit.id}/whatsapp/connect", {}, format="json")
     assert (answer.status_code, answer.data["errors"][0]["code"]) == (502, "unreachable")
     assert "127.0.0.1" not in json.dumps(answer.json())
+
+
+def test_good_health_checks_are_not_logged_and_other_requests_are() -> None:
+    def request(method: str, line: str) -> Any:
+        return without_health_checks(None, method, {"event": "request_finished", "request": line})
+
+    assert request("info", "GET /units")
+    assert request("error", "GET /healthz")
+    with pytest.raises(DropEvent):
+        request("info", "GET /healthz")
 
 
 def test_the_schema_is_valid_and_names_every_route(ana: User) -> None:

@@ -15,6 +15,8 @@ import psycopg
 import structlog
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 from django.http import (
@@ -25,6 +27,7 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -32,7 +35,7 @@ from rest_framework.request import Request
 from units.access import unit_for
 from units.authentication import TokenAuthentication
 from units.live import CHANNEL
-from units.models import LiveEvent, UnitFeed
+from units.models import LiveEvent, UnitFeed, User
 
 log = structlog.get_logger(__name__)
 
@@ -105,11 +108,20 @@ async def events(request: HttpRequest, unit_id: UUID) -> HttpResponseBase:
     response["X-Accel-Buffering"] = "no"
     # In `make run` the page comes from another port. Cookies ignore ports; the browser asks for this besides.
     origin = request.headers.get("Origin")
-    if origin and origin in {settings.PUBLIC_URL, *settings.CSRF_TRUSTED_ORIGINS}:
+    if origin and _may_read(request, origin):
         response["Access-Control-Allow-Origin"] = origin
         response["Access-Control-Allow-Credentials"] = "true"
         response["Vary"] = "Origin"
     return response
+
+
+def _may_read(request: HttpRequest, origin: str) -> bool:
+    """Whether a page of `origin` may read the stream: ours, or of this scheme and host, on whatever port."""
+    if origin in {settings.PUBLIC_URL, *settings.CSRF_TRUSTED_ORIGINS}:
+        return True
+    scheme, _separator, netloc = origin.partition("://")
+    host, _port = split_domain_port(request.get_host())
+    return bool(host) and (scheme, split_domain_port(netloc)[0]) == (request.scheme, host)
 
 
 async def _stream(request: HttpRequest, unit_id: UUID, seq: int) -> AsyncIterator[str]:
@@ -119,15 +131,18 @@ async def _stream(request: HttpRequest, unit_id: UUID, seq: int) -> AsyncIterato
         yield f"retry: 3000\nid: {seq}\nevent: ready\ndata: {{}}\n\n"
         while True:
             grown.clear()
-            for event in await sync_to_async(_after)(unit_id, seq):
+            page = await sync_to_async(_after)(unit_id, seq)
+            for event in page:
                 seq = event.seq
                 data = json.dumps({"id": str(event.object_id)} | event.data)
                 yield f"id: {seq}\nevent: {event.kind}\ndata: {data}\n\n"
-            try:
-                async with asyncio.timeout(HEARTBEAT_SECONDS):
-                    await grown.wait()
-            except TimeoutError:
-                yield ": still here\n\n"
+            # After a full page there is probably more, of which nobody tells again.
+            if len(page) < PAGE:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await grown.wait()
+                except TimeoutError:
+                    yield ": still here\n\n"
             if time.monotonic() > recheck_at:
                 await sync_to_async(_check_access)(request, unit_id)
                 recheck_at = time.monotonic() + RECHECK_SECONDS
@@ -140,10 +155,13 @@ async def _stream(request: HttpRequest, unit_id: UUID, seq: int) -> AsyncIterato
 def _check_access(request: HttpRequest, unit_id: UUID) -> None:
     """Raises Http404 or AuthenticationFailed unless the session or the token still opens the unit."""
     close_old_connections()
-    token = TokenAuthentication().authenticate(Request(request))
-    user = request.user
-    user.refresh_from_db() if user.is_authenticated else None
-    unit_for(token[0] if token else user, unit_id)
+    if token := TokenAuthentication().authenticate(Request(request)):
+        user: User | AnonymousUser = token[0]
+    else:
+        # `request.user` and the session remember what they were when the stream began.
+        request.session = type(request.session)(request.session.session_key)
+        user = get_user(request)
+    unit_for(user, unit_id)
 
 
 def _last_seq(unit_id: UUID) -> int:

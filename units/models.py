@@ -10,6 +10,7 @@ from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import connection as database
 from django.db import models
 from django.db.models.functions import UUID7
 from django.utils.translation import gettext_lazy as _
@@ -66,8 +67,13 @@ class User(AbstractUser):
 
 
 def validate_time_zone(name: str) -> None:
-    """Raise ValidationError unless `name` is an IANA time zone."""
-    if name not in available_timezones():
+    """Raise ValidationError unless `name` is an IANA time zone that PostgreSQL knows too: it reckons the days."""
+    known = name in available_timezones()
+    if known:
+        with database.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [name])
+            (known,) = cursor.fetchone()
+    if not known:
         raise ValidationError(_("“%(name)s” is not a time zone. Example: America/Sao_Paulo."), params={"name": name})
 
 

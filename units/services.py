@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from units import live, steps
 from units.gateways.errors import GatewayError, InstanceExists, InstanceMissing
-from units.gateways.evolution import EvolutionService
+from units.gateways.evolution import EvolutionService, InstanceInfo
 from units.models import (
     ConnectionStatus,
     DisconnectCause,
@@ -27,6 +28,7 @@ from units.models import (
     WhatsAppConnection,
     instance_name_for,
     sha256,
+    validate_time_zone,
 )
 
 log = structlog.get_logger(__name__)
@@ -37,7 +39,11 @@ DELETION_SECONDS = 10.0
 
 
 def create_unit(name: str, *, owner: User | None = None, time_zone: str = "America/Sao_Paulo") -> Unit:
-    """A unit with its connection, not connected yet, and its first person."""
+    """A unit with its connection, not connected yet, and its first person.
+
+    Raises ValidationError for a time zone that Python or PostgreSQL does not know.
+    """
+    validate_time_zone(time_zone)
     with transaction.atomic():
         unit = Unit.objects.create(name=name, time_zone=time_zone)
         WhatsAppConnection.objects.create(unit=unit, instance_name=instance_name_for(unit.id))
@@ -55,8 +61,9 @@ def delete_unit(unit: Unit) -> None:
 class ConnectionService:
     """Connects and disconnects a unit's number, and keeps our picture of it true.
 
-    Webhooks are hints: they show at once, and what `connectionState` says afterwards is what stays. A hint is
-    applied in the transaction of its caller, who publishes `changes` at the end; the rest has transactions of its own.
+    Webhooks are hints: they show at once, and what `connectionState` says afterwards is what stays. An answer of the
+    gateway counts only while the connection is as it was when we asked. A hint is applied in the transaction of its
+    caller, who publishes `changes` at the end; the rest has transactions of its own.
     """
 
     def __init__(self, unit: Unit) -> None:
@@ -75,19 +82,20 @@ class ConnectionService:
         if connection.status == ConnectionStatus.DISCONNECTING:
             connection = self.refresh()
         if not connection.is_connected:
-            self._set(steps.preparing)
+            connection = self._set(steps.preparing)
         try:
             self._ensure_instance(connection)
             answer = self.gateway.connect(phone_number=phone_number)
         except GatewayError as error:
-            self._gateway_failed(error)
+            self._gateway_failed(connection, error)
             raise
         if answer.state == "open":
             return self.refresh()
 
         def show_code(connection: WhatsAppConnection, now: Any) -> None:
             steps.check_after(connection, now, steps.CHECK_BUSY)
-            if connection.status in steps.BEING_PAIRED and answer.qr:
+            # The code comes by webhook too, and may have been scanned already.
+            if connection.status in steps.BEFORE_THE_SCAN and answer.qr:
                 steps.show_code(connection, now, image=answer.qr, pairing_code=answer.pairing_code)
 
         return self._set(show_code)
@@ -97,29 +105,29 @@ class ConnectionService:
 
         Raises GatewayError when the gateway does not answer; the deletion is tried again until it has happened.
         """
-        self._set(steps.disconnecting)
+        connection = self._set(steps.disconnecting)
         try:
-            return self._delete_instance()
+            return self._delete_instance(connection)
         except GatewayError as error:
             log.warning("disconnect_delayed", unit_id=str(self.unit.id), error=str(error))
             raise
 
     def refresh(self) -> WhatsAppConnection:
         """Ask the gateway and believe it. Never raises: a gateway that does not answer is a cause to show."""
-        connection = self._connection()
+        asked = self._connection()
         try:
-            if connection.status == ConnectionStatus.DISCONNECTING:
-                return self._delete_instance()
+            if asked.status == ConnectionStatus.DISCONNECTING:
+                return self._delete_instance(asked)
             state = self.gateway.connection_state()
         except InstanceMissing:
-            return self._set(steps.instance_missing)
+            return self._conclude(asked, steps.instance_missing)
         except GatewayError as error:
-            return self._gateway_failed(error)
+            return self._gateway_failed(asked, error)
         if state == "open":
-            return self._opened(connection)
+            return self._opened(asked)
         if state == "connecting":
-            return self._set(steps.still_connecting)
-        return self._closed(connection)
+            return self._conclude(asked, steps.still_connecting)
+        return self._closed(asked)
 
     # What the gateway tells by webhook
 
@@ -177,6 +185,23 @@ class ConnectionService:
 
     def _connection(self) -> WhatsAppConnection:
         return WhatsAppConnection.objects.get(unit=self.unit)
+
+    def _conclude(
+        self, asked: WhatsAppConnection, change: Callable[[WhatsAppConnection, Any], None]
+    ) -> WhatsAppConnection:
+        """`_set` what follows from an answer to a question about the connection as `asked`.
+
+        A webhook or a person may have been faster. Then the answer is of a time that has passed: ask again.
+        """
+
+        def conclude(connection: WhatsAppConnection, now: Any) -> None:
+            if steps.has_moved(connection, since=asked):
+                return steps.check_after(connection, now)
+            if connection.cause == DisconnectCause.GATEWAY_DOWN:
+                connection.cause = DisconnectCause.NONE
+            return change(connection, now)
+
+        return self._set(conclude)
 
     def _set(self, change: Callable[[WhatsAppConnection, Any], None]) -> WhatsAppConnection:
         """`_change` in a transaction of its own."""
@@ -242,17 +267,12 @@ class ConnectionService:
                 return
         self.gateway.set_webhook(url=_webhook_url(WebhookSecret.mint(connection)))
 
-    def _opened(self, connection: WhatsAppConnection) -> WhatsAppConnection:
+    def _opened(self, asked: WhatsAppConnection) -> WhatsAppConnection:
         """Connected; who it is comes with the `open` webhook, which may be lost."""
         phone = name = picture = None
-        if not connection.is_connected or not connection.phone_number:
-            try:
-                info = self.gateway.fetch_instance()
-            except GatewayError:
-                info = None
-            if info:
-                phone = f"+{info.owner_phone}" if info.owner_phone else None
-                name, picture = info.profile_name, info.picture_url
+        if (not asked.is_connected or not asked.phone_number) and (info := self._instance_info()):
+            phone = f"+{info.owner_phone}" if info.owner_phone else None
+            name, picture = info.profile_name, info.picture_url
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
             if steps.is_ours_to_end(connection):
@@ -260,80 +280,52 @@ class ConnectionService:
             steps.connected(connection, now, phone, name, picture)
             steps.check_after(connection, now, steps.CHECK_QUIET)
 
-        return self._set(show)
+        return self._conclude(asked, show)
 
-    def _closed(self, connection: WhatsAppConnection) -> WhatsAppConnection:
-        """No session now: ended for good, or between two attempts to reach WhatsApp."""
-        reason = None
-        if connection.is_connected or connection.status == ConnectionStatus.CONNECTING:
-            try:
-                info = self.gateway.fetch_instance()
-                reason = info.disconnection_reason if info else None
-            except GatewayError:
-                reason = None
+    def _closed(self, asked: WhatsAppConnection) -> WhatsAppConnection:
+        """No session now. Only the gateway's records tell for which reason one ended."""
+        info = None
+        if asked.is_connected or asked.status == ConnectionStatus.CONNECTING:
+            info = self._instance_info()
+        logged_out = info is not None and steps.is_logout(asked, info.disconnection_reason, info.disconnected_at)
+        return self._conclude(asked, partial(steps.closed, logged_out=logged_out))
 
-        def show(connection: WhatsAppConnection, now: Any) -> None:
-            since = now - connection.status_changed_at
-            reconnecting = connection.connecting_seen_at and now - connection.connecting_seen_at < steps.CHECK_DOWN * 2
-            if connection.status == ConnectionStatus.AWAITING_SCAN:
-                steps.disconnected(connection, now, DisconnectCause.QR_EXPIRED)
-            elif connection.status == ConnectionStatus.PREPARING:
-                if since < steps.PREPARING_LIMIT:
-                    return steps.check_after(connection, now, steps.CHECK_BUSY)
-                steps.disconnected(connection, now, DisconnectCause.UNREACHABLE)
-            elif connection.is_connected or connection.status == ConnectionStatus.CONNECTING:
-                if reconnecting:
-                    steps.move(connection, now, ConnectionStatus.CONNECTING)
-                    if now - connection.status_changed_at > steps.CONNECTING_LIMIT:
-                        connection.cause = DisconnectCause.UNREACHABLE
-                    return steps.check_after(connection, now, steps.CHECK_DOWN)
-                steps.disconnected(
-                    connection, now, DisconnectCause.LOGGED_OUT if reason else DisconnectCause.UNREACHABLE
-                )
-            if connection.cause == DisconnectCause.UNREACHABLE:
-                steps.check_after(connection, now, steps.CHECK_DOWN)
-            else:
-                connection.check_due_at = None
+    def _instance_info(self) -> InstanceInfo | None:
+        """What the gateway has stored; None also when it does not say, since nothing depends on it."""
+        try:
+            return self.gateway.fetch_instance()
+        except GatewayError:
             return None
 
-        return self._set(show)
-
-    def _gateway_failed(self, error: GatewayError) -> WhatsAppConnection:
-        """The status stays as last known; the cause says that nobody knows."""
+    def _gateway_failed(self, asked: WhatsAppConnection, error: GatewayError) -> WhatsAppConnection:
         log.warning("gateway_failed", unit_id=str(self.unit.id), error=str(error))
+        return self._conclude(asked, steps.gateway_silent)
 
-        def show(connection: WhatsAppConnection, now: Any) -> None:
-            connection.cause = DisconnectCause.GATEWAY_DOWN
-            if connection.status == ConnectionStatus.PREPARING:
-                steps.move(connection, now, ConnectionStatus.DISCONNECTED)
-            steps.check_after(connection, now, steps.CHECK_DOWN)
-
-        return self._set(show)
-
-    def _delete_instance(self) -> WhatsAppConnection:
+    def _delete_instance(self, asked: WhatsAppConnection) -> WhatsAppConnection:
         """Delete, and wait until it is gone. One that is reconnecting would become a zombie: later, then."""
         deadline = time.monotonic() + DELETION_SECONDS
-        connection = self._connection()
         deleted = False
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not steps.has_moved(self._connection(), since=asked):
             try:
                 state = self.gateway.connection_state()
-                if not deleted and not (state == "close" and self._is_reconnecting(connection)):
+                if not deleted and not (state == "close" and self._is_reconnecting(asked)):
                     self.gateway.delete()
                     deleted = True
             except InstanceMissing:
-                return self._set(lambda connection, now: steps.disconnected(connection, now, DisconnectCause.BY_US))
+                return self._conclude(
+                    asked, lambda connection, now: steps.disconnected(connection, now, DisconnectCause.BY_US)
+                )
             if not deleted:
                 break
             time.sleep(0.2)
-        return self._set(lambda connection, now: steps.check_after(connection, now, steps.CHECK_DOWN))
+        return self._conclude(asked, lambda connection, now: steps.check_after(connection, now, steps.CHECK_DOWN))
 
     @staticmethod
     def _is_reconnecting(connection: WhatsAppConnection) -> bool:
         recent = WhatsAppConnection.objects.filter(
             pk=connection.pk, connecting_seen_at__gt=ClockNow() - timedelta(seconds=30)
         )
-        return recent.exclude(status__in=[ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN]).exists()
+        return recent.exclude(status__in=steps.BEFORE_THE_SCAN).exists()
 
 
 def reconcile_due() -> int:

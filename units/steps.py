@@ -15,7 +15,11 @@ CONNECTING_LIMIT = timedelta(minutes=3)
 # A new instance answers connect with a code in some 2 s; without one for this long, none will come.
 PREPARING_LIMIT = timedelta(seconds=60)
 
-BEING_PAIRED = frozenset({ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN, ConnectionStatus.CONNECTING})
+# WhatsApp's reasons for which a session ends for good; after any other Evolution reconnects by itself
+# (docs/evolution.md, "Disconnects").
+SESSION_ENDED = frozenset({401, 402, 403, 406})
+
+BEFORE_THE_SCAN = frozenset({ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN})
 
 WATCHED = (
     "status",
@@ -39,6 +43,11 @@ def is_ours_to_end(connection: WhatsAppConnection) -> bool:
     )
 
 
+def has_moved(connection: WhatsAppConnection, since: WhatsAppConnection) -> bool:
+    """Whether the row took another step after it was read as `since`."""
+    return (connection.status, connection.status_changed_at) != (since.status, since.status_changed_at)
+
+
 def move(connection: WhatsAppConnection, now: datetime, status: ConnectionStatus) -> None:
     if connection.status != status:
         connection.status = status
@@ -59,7 +68,9 @@ def preparing(connection: WhatsAppConnection, now: datetime) -> None:
         return
     if connection.status != ConnectionStatus.AWAITING_SCAN:
         clear_code(connection)
-        move(connection, now, ConnectionStatus.PREPARING)
+        connection.status = ConnectionStatus.PREPARING
+        # Also when it was: somebody asked anew, and the limit counts from here.
+        connection.status_changed_at = now
     connection.cause = DisconnectCause.NONE
     check_after(connection, now, CHECK_BUSY)
 
@@ -70,7 +81,8 @@ def show_code(connection: WhatsAppConnection, now: datetime, *, image: str, pair
     if image != connection.qr_code:
         connection.qr_code = image
         connection.qr_expires_at = now + QR_LIFETIME
-    if pairing_code:
+    # They have 8 characters. What the column cannot hold is none.
+    if pairing_code and len(pairing_code) <= 16:
         connection.pairing_code = pairing_code
 
 
@@ -81,16 +93,25 @@ def connected(
     clear_code(connection)
     connection.cause = DisconnectCause.NONE
     connection.phone_number = phone or connection.phone_number
-    connection.profile_name = name or connection.profile_name
+    connection.profile_name = (name or connection.profile_name)[:200]
     connection.profile_picture_url = picture or connection.profile_picture_url
 
 
 def disconnected(connection: WhatsAppConnection, now: datetime, cause: DisconnectCause) -> None:
-    if connection.status != ConnectionStatus.DISCONNECTED:
+    """Disconnected, because of `cause` unless it is known already: "unreachable" is what we say for want of another."""
+    if connection.status != ConnectionStatus.DISCONNECTED or connection.cause == DisconnectCause.UNREACHABLE:
         connection.cause = cause
     move(connection, now, ConnectionStatus.DISCONNECTED)
     clear_code(connection)
-    connection.check_due_at = None
+    rest(connection, now)
+
+
+def rest(connection: WhatsAppConnection, now: datetime) -> None:
+    """Of the disconnected numbers only one that WhatsApp was out of reach for comes back by itself."""
+    if connection.cause == DisconnectCause.UNREACHABLE:
+        check_after(connection, now, CHECK_DOWN)
+    else:
+        connection.check_due_at = None
 
 
 def disconnecting(connection: WhatsAppConnection, now: datetime) -> None:
@@ -102,32 +123,63 @@ def disconnecting(connection: WhatsAppConnection, now: datetime) -> None:
 
 
 def instance_missing(connection: WhatsAppConnection, now: datetime) -> None:
-    known = connection.status not in (ConnectionStatus.DISCONNECTED, ConnectionStatus.PREPARING)
-    if known:
-        cause = DisconnectCause.BY_US if is_ours_to_end(connection) else DisconnectCause.INSTANCE_MISSING
-        disconnected(connection, now, cause)
-    elif connection.status == ConnectionStatus.PREPARING:
+    if connection.status == ConnectionStatus.PREPARING and now - connection.status_changed_at < PREPARING_LIMIT:
         # `connect` is about to create it.
         check_after(connection, now, CHECK_BUSY)
     else:
-        connection.check_due_at = None
+        ours = is_ours_to_end(connection)
+        disconnected(connection, now, DisconnectCause.BY_US if ours else DisconnectCause.INSTANCE_MISSING)
 
 
 def still_connecting(connection: WhatsAppConnection, now: datetime) -> None:
     """Being paired, or on the way back."""
-    after = CHECK_BUSY
+    if connection.status == ConnectionStatus.DISCONNECTED:
+        # A server that restarts makes codes for every instance, and nobody asked for one.
+        rest(connection, now)
+        return
     if connection.is_connected:
         move(connection, now, ConnectionStatus.CONNECTING)
     elif connection.status == ConnectionStatus.CONNECTING and now - connection.status_changed_at > CONNECTING_LIMIT:
         connection.cause = DisconnectCause.UNREACHABLE
-        after = CHECK_DOWN
-    elif is_ours_to_end(connection):
-        connection.check_due_at = None
-        return
-    elif connection.status == ConnectionStatus.DISCONNECTED:
-        # A server that restarts makes codes for every instance, and nobody asked for one.
-        connection.check_due_at = None
-        return
-    if connection.cause == DisconnectCause.GATEWAY_DOWN:
-        connection.cause = DisconnectCause.NONE
-    check_after(connection, now, after)
+    unreachable = connection.cause == DisconnectCause.UNREACHABLE
+    check_after(connection, now, CHECK_DOWN if unreachable else CHECK_BUSY)
+
+
+def closed(connection: WhatsAppConnection, now: datetime, *, logged_out: bool) -> None:
+    """No session: ended for good, or between two attempts to reach WhatsApp."""
+    if connection.status == ConnectionStatus.DISCONNECTED:
+        rest(connection, now)
+    elif connection.status == ConnectionStatus.AWAITING_SCAN:
+        disconnected(connection, now, DisconnectCause.QR_EXPIRED)
+    elif connection.status == ConnectionStatus.PREPARING:
+        if now - connection.status_changed_at < PREPARING_LIMIT:
+            check_after(connection, now, CHECK_BUSY)
+        else:
+            disconnected(connection, now, DisconnectCause.UNREACHABLE)
+    elif connection.connecting_seen_at and now - connection.connecting_seen_at < CHECK_DOWN * 2:
+        move(connection, now, ConnectionStatus.CONNECTING)
+        if now - connection.status_changed_at > CONNECTING_LIMIT:
+            connection.cause = DisconnectCause.UNREACHABLE
+        check_after(connection, now, CHECK_DOWN)
+    else:
+        disconnected(connection, now, DisconnectCause.LOGGED_OUT if logged_out else DisconnectCause.UNREACHABLE)
+
+
+def is_logout(connection: WhatsAppConnection, reason: int | None, at: datetime | None) -> bool:
+    """Whether WhatsApp's `reason` for the last disconnect the gateway knows of, `at` its clock, ended this session.
+
+    The gateway keeps the reason after reconnecting: one from before the connection came up is of another session.
+    """
+    came_up = connection.status_changed_at if connection.is_connected else None
+    return reason in SESSION_ENDED and not (at and came_up and at < came_up)
+
+
+def gateway_silent(connection: WhatsAppConnection, now: datetime) -> None:
+    """The status stays as last known; the cause says that nobody knows."""
+    if connection.status == ConnectionStatus.PREPARING:
+        move(connection, now, ConnectionStatus.DISCONNECTED)
+        connection.cause = DisconnectCause.GATEWAY_DOWN
+    elif connection.status != ConnectionStatus.DISCONNECTED or not connection.cause:
+        # Why a number is disconnected remains true, and decides who asks for it again.
+        connection.cause = DisconnectCause.GATEWAY_DOWN
+    check_after(connection, now, CHECK_DOWN)

@@ -1,5 +1,6 @@
 """What Celery rings for."""
 
+import threading
 from datetime import timedelta
 
 from celery import shared_task
@@ -11,11 +12,18 @@ from units.models import LiveEvent
 # Open browsers read live events within seconds, `changes?after=` within days.
 KEEP_LIVE_EVENTS = timedelta(days=14)
 
+_running = threading.Semaphore(2)
+
 
 @shared_task
 def reconcile_connections() -> None:
-    """Ask the gateway about connections whose check is due."""
-    services.reconcile_due()
+    """Ask the gateway about connections whose check is due. Two at a time: one that hangs must not take all threads."""
+    if not _running.acquire(blocking=False):
+        return
+    try:
+        services.reconcile_due()
+    finally:
+        _running.release()
 
 
 @shared_task

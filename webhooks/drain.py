@@ -35,6 +35,7 @@ from units.events import (
 )
 from units.models import WhatsAppConnection
 from units.services import ConnectionService
+from units.steps import SESSION_ENDED
 from webhooks.models import EventStatus, WebhookEvent
 from webhooks.parsers.events import Ignored, ParsedEvent
 from webhooks.parsers.evolution import parse
@@ -46,8 +47,6 @@ BATCH = 100
 MAX_ATTEMPTS = 8
 # What speaks of a message that is not here yet is asked again for some three minutes: a send call may last 75 s.
 MAX_NOT_YET = 12
-# WhatsApp's reasons for which a session ends for good (docs/evolution.md, "Disconnects").
-SESSION_ENDED = frozenset({401, 402, 403, 406})
 
 UNKNOWN_INSTANCE = gettext_noop("No unit has this instance.")
 FOREIGN_INSTANCE = gettext_noop("The body names another instance than the one whose secret was used.")

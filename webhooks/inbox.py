@@ -48,10 +48,18 @@ def sender_of(secret: str) -> Sender | None:
     return None
 
 
+def announced_size(request: HttpRequest) -> int:
+    """The body's bytes by its header; 0 when that says none, or nonsense."""
+    try:
+        return int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        return 0
+
+
 def read_body(request: HttpRequest) -> bytes | None:
     """The body, or None when it is larger than WEBHOOK_MAX_BODY_BYTES (not Django's own limit, which answers 400)."""
     limit = settings.WEBHOOK_MAX_BODY_BYTES
-    if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+    if announced_size(request) > limit:
         return None
     body = request.read(limit + 1)
     return body if len(body) <= limit else None
@@ -62,17 +70,20 @@ def keep(sender: Sender, raw: bytes, path_event: str) -> None:
     fingerprint = hashlib.sha256(path_event.encode() + b"\0" + raw).digest()
     try:
         body = without_secrets(json.loads(raw))
+        # ASCII: NUL characters and lone surrogates stay escaped, and PostgreSQL takes them.
+        stored = json.dumps(body)
     except (ValueError, RecursionError):
         text = mask_secrets_in_bytes(raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
         _insert(sender, "", path_event, text, fingerprint, EventStatus.IGNORED, MALFORMED)
         return
     envelope = body if isinstance(body, dict) else {}
     event = envelope.get("event")
-    event = event[:80] if isinstance(event, str) else ""
+    event = event if isinstance(event, str) else ""
     if hint := _hint(envelope, event or path_event):
-        fingerprint = sha256(f"{hint} {time.time() // HINT_SECONDS}")
-    # ASCII: NUL characters and lone surrogates stay escaped, and PostgreSQL takes them.
-    _insert(sender, event, path_event, json.dumps(body), fingerprint, EventStatus.RECEIVED, "")
+        # This process's clock will do: where it is off, one hint more or less is kept, and no more depends on it.
+        bucket = time.time() // HINT_SECONDS
+        fingerprint = hashlib.sha256(f"{hint} {bucket}".encode(errors="backslashreplace")).digest()
+    _insert(sender, event, path_event, stored, fingerprint, EventStatus.RECEIVED, "")
     ring_on_commit(DRAIN)
 
 
@@ -92,6 +103,11 @@ def _hint(envelope: dict[str, object], event: str) -> str:
     return f"{envelope.get('instance')} {state}" if state == "connecting" else ""
 
 
+def _one_line(name: str) -> str:
+    """An event's name as the column takes it: short, without NUL characters and lone surrogates."""
+    return name.encode(errors="backslashreplace").decode().replace("\0", "")[:80]
+
+
 def _insert(
     sender: Sender,
     event: str,
@@ -107,8 +123,8 @@ def _insert(
             " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (connection_id, fingerprint) DO NOTHING",
             [
                 sender.connection_id,
-                event.replace("\0", ""),
-                path_event[:80],
+                _one_line(event),
+                _one_line(path_event),
                 body,
                 fingerprint,
                 status,

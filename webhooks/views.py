@@ -26,7 +26,7 @@ def evolution(request: HttpRequest, secret: str, path_event: str = "") -> HttpRe
             return HttpResponse(status=200)
         body = inbox.read_body(request)
         if body is None:
-            inbox.keep_stub(sender, int(request.META.get("CONTENT_LENGTH") or 0), path_event)
+            inbox.keep_stub(sender, inbox.announced_size(request), path_event)
         else:
             inbox.keep(sender, body, path_event)
     except (DatabaseError, OSError) as error:

@@ -29,11 +29,11 @@ def test_the_status_becomes_conectado_upon_the_scan(connected: Stack) -> None:
 
 
 def test_an_inbound_message_appears_in_the_chat(connected: Stack) -> None:
-    connected.sandbox.inbound(connected.instance, "5511977776666", "Quanto custa?", "Maria")
+    connected.sandbox.inbound(connected.instance, "5511977770000", "Quanto custa?", "Maria")
 
     def arrived() -> list[dict[str, Any]]:
         rows = connected.get("/conversations")["results"]
-        return [row for row in rows if row["contact"]["phone"] == "+5511977776666"]
+        return [row for row in rows if row["contact"]["phone"] == "+5511977770000"]
 
     (conversation,) = wait_for(arrived, what="the conversation")
     assert conversation["contact"]["name"] == "Maria"

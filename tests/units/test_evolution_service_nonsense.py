@@ -71,6 +71,34 @@ def test_a_recorded_answer_with_any_one_value_replaced_breaks_nothing(call: str)
             hash(repr(perform(service())))
 
 
+@pytest.mark.parametrize("external_id", ["A" * 129, "A\0B", "\ud800", "A\n"])
+def test_a_send_with_an_id_that_cannot_be_kept_is_unknown(external_id: str) -> None:
+    body = recording("baileys-sendText")["response"]["body"]
+    body["key"]["id"] = external_id
+    with responses.RequestsMock() as http:
+        http.add("POST", SERVER + SEND[1], status=201, body=json.dumps(body))
+        with pytest.raises(OutcomeUnknown):
+            SEND[2](service())
+
+
+@pytest.mark.parametrize("jid", ["5" * 81, "5511\0@s.whatsapp.net", None])
+def test_a_send_without_a_jid_that_makes_sense_has_none(jid: str | None) -> None:
+    body = recording("baileys-sendText")["response"]["body"]
+    body["key"]["remoteJid"] = jid
+    with responses.RequestsMock() as http:
+        http.add("POST", SERVER + SEND[1], status=201, body=json.dumps(body))
+        assert SEND[2](service()).jid == ""
+
+
+def test_what_is_kept_of_an_answer_has_nothing_that_postgresql_refuses() -> None:
+    with responses.RequestsMock() as http:
+        http.add("POST", SERVER + SEND[1], status=502, body=b"<html>\0\xed\xa0\x80</html>")
+        with pytest.raises(OutcomeUnknown) as unknown:
+            SEND[2](service())
+    assert "\0" not in unknown.value.answer
+    assert unknown.value.answer.encode()
+
+
 @pytest.mark.parametrize(
     "name", ["baileys-sendText-number-not-on-whatsapp", "sendText-missing-text", "auth-wrong-create"]
 )

@@ -1,6 +1,9 @@
 """The webhook endpoint: what it answers, and what it keeps."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -53,6 +56,28 @@ def test_what_is_no_json_is_kept_without_its_secrets(connection: WhatsAppConnect
     assert event.status == EventStatus.IGNORED
     assert event.reason
     assert "CANARY" not in event.body
+
+
+@pytest.mark.parametrize("state", ["open", "connecting"])
+def test_names_that_no_column_could_hold_are_taken(connection: WhatsAppConnection, state: str) -> None:
+    body = {"event": "connection.update", "instance": "\ud800\0", "data": {"state": state}}
+    assert post(hook(connection) + "/%00" + "a" * 100, body) == 200
+    assert post(hook(connection), {"event": "\ud800\0"}) == 200
+    drain(seconds=5)
+    assert not WebhookEvent.objects.filter(status=EventStatus.RECEIVED).exists()
+
+
+def test_a_content_length_that_is_no_number_is_taken(connection: WhatsAppConnection) -> None:
+    answer = Client().post(hook(connection), b"{}", content_type="application/json", CONTENT_LENGTH="abc")
+    assert answer.status_code == 200
+
+
+def test_the_host_at_which_the_gateway_reaches_us_is_allowed() -> None:
+    """Settings are read when a process starts, so by one of its own."""
+    program = "from crm_whatsapp import settings; print(settings.ALLOWED_HOSTS)"
+    environ = os.environ | {"PUBLIC_URL": "http://web:8000", "ALLOWED_HOSTS": "crm.example.com"}
+    run = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['crm.example.com', 'web']"
 
 
 def test_nul_and_lone_surrogates_are_kept(connection: WhatsAppConnection) -> None:

@@ -16,6 +16,8 @@ from django.conf import settings
 
 from units.gateways.errors import Disconnected, InstanceMissing, OutcomeUnknown, ServerUnavailable
 from units.gateways.evolution_answers import (
+    MAX_ID_CHARACTERS,
+    MAX_JID_CHARACTERS,
     ConnectAnswer,
     CreatedInstance,
     FoundMessage,
@@ -24,6 +26,7 @@ from units.gateways.evolution_answers import (
     SentMessage,
     State,
     WebhookSettings,
+    identifier_or_none,
     read_instance,
     read_message,
     read_number_check,
@@ -274,13 +277,12 @@ class EvolutionService:
         )
         # The id is what makes it sent: WHATSAPP-BUSINESS answers 201 to a refusal too
         # (business-sendText-refused-by-meta.json).
-        external_id = answer.field("key", "id")
-        if not answer.ok or not isinstance(external_id, str) or not external_id:
+        external_id = identifier_or_none(answer.field("key", "id"), MAX_ID_CHARACTERS)
+        if not answer.ok or external_id is None:
             raise error_for(answer, SEND)
-        jid = answer.field("key", "remoteJid")
         return SentMessage(
             external_id=external_id,
-            jid=jid if isinstance(jid, str) else "",
+            jid=identifier_or_none(answer.field("key", "remoteJid"), MAX_JID_CHARACTERS) or "",
             timestamp=read_unix_time(answer.field("messageTimestamp")),
         )
 

@@ -6,9 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 type State = Literal["open", "connecting", "close"]
+
+# The widths of our columns. WhatsApp's own are shorter: ids have up to some 90 characters, JIDs some 40.
+MAX_ID_CHARACTERS: Final = 128
+MAX_JID_CHARACTERS: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ class SentMessage:
     """A message written to WhatsApp's socket, no more: WhatsApp may still refuse or lose it.
 
     `jid` is the chat's canonical address, which may differ from the number asked for (553199991234 for
-    5531999991234). `timestamp` has whole seconds; None when the answer had none.
+    5531999991234). `timestamp` has whole seconds. Empty and None when the answer had none that makes sense.
     """
 
     external_id: str
@@ -104,8 +108,15 @@ class NumberCheck:
 
 
 def text_or_none(value: object) -> str | None:
-    """A text that says something."""
-    return value if isinstance(value, str) and value else None
+    """A text that says something, without what PostgreSQL refuses: NUL and halves of a pair of surrogates."""
+    if not isinstance(value, str):
+        return None
+    return value.replace("\0", "").encode(errors="ignore").decode() or None
+
+
+def identifier_or_none(value: object, longest: int) -> str | None:
+    """An id of at most `longest` characters, as it is; None for what could not be one. Cut, it would be another."""
+    return value if isinstance(value, str) and 0 < len(value) <= longest and value.isprintable() else None
 
 
 def _items(value: object) -> list[Any]:
@@ -122,14 +133,15 @@ def read_state(word: object) -> State:
 def read_instance(row: Mapping[str, Any]) -> InstanceInfo:
     """A row of fetchInstances, without its token."""
     reason = row.get("disconnectionReasonCode")
-    owner = text_or_none(row.get("ownerJid"))
+    owner = identifier_or_none(row.get("ownerJid"), MAX_JID_CHARACTERS)
+    # A device number may stand between: 5511900000009:12@s.whatsapp.net.
+    phone = re.match(r"(\d{1,15})(?=[:@]|$)", owner, re.ASCII) if owner else None
     return InstanceInfo(
         instance_id=str(row.get("id", "")),
         name=str(row.get("name", "")),
         state=read_state(row.get("connectionStatus")),
         owner_jid=owner,
-        # A device number may stand between: 5511900000009:12@s.whatsapp.net.
-        owner_phone=re.split(r"[:@]", owner)[0] if owner else None,
+        owner_phone=phone[0] if phone else None,
         profile_name=text_or_none(row.get("profileName")),
         picture_url=text_or_none(row.get("profilePicUrl")),
         disconnection_reason=reason if isinstance(reason, int) else None,
@@ -154,9 +166,9 @@ def read_number_check(row: Mapping[str, Any]) -> NumberCheck:
     """A row of whatsappNumbers."""
     return NumberCheck(
         exists=row.get("exists") is True,
-        jid=str(row.get("jid", "")),
+        jid=identifier_or_none(row.get("jid"), MAX_JID_CHARACTERS) or "",
         name=text_or_none(row.get("name")),
-        lid=text_or_none(row.get("lid")),
+        lid=identifier_or_none(row.get("lid"), MAX_JID_CHARACTERS),
     )
 
 
@@ -166,8 +178,8 @@ def read_message(record: Mapping[str, Any]) -> FoundMessage:
     key = key if isinstance(key, dict) else {}
     updates = _items(record.get("MessageUpdate"))
     return FoundMessage(
-        external_id=str(key.get("id") or ""),
-        jid=str(key.get("remoteJid") or ""),
+        external_id=identifier_or_none(key.get("id"), MAX_ID_CHARACTERS) or "",
+        jid=identifier_or_none(key.get("remoteJid"), MAX_JID_CHARACTERS) or "",
         from_me=key.get("fromMe") is True,
         text=_text(record.get("message")),
         timestamp=read_unix_time(record.get("messageTimestamp")),
@@ -180,7 +192,7 @@ def _text(message: object) -> str | None:
     if not isinstance(message, dict):
         return None
     if isinstance(message.get("conversation"), str):
-        return str(message["conversation"])
+        return text_or_none(message["conversation"])
     for kind, value in message.items():
         if not isinstance(value, dict):
             continue
@@ -190,7 +202,7 @@ def _text(message: object) -> str | None:
         if isinstance(value.get("message"), dict):
             return _text(value["message"])
         if isinstance(value.get("caption"), str):
-            return str(value["caption"])
+            return text_or_none(value["caption"])
     return None
 
 
@@ -206,6 +218,8 @@ def read_unix_time(value: object) -> datetime | None:
 
 def _iso_time(value: object) -> datetime | None:
     try:
-        return datetime.fromisoformat(value) if isinstance(value, str) else None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    # One without a zone could not be compared with ours.
+    return moment if moment and moment.tzinfo else None

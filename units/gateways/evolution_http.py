@@ -47,8 +47,11 @@ _USER_INFO = re.compile(r"(://)[^/\s@]+@")
 
 
 def excerpt(text: str, *secrets: str) -> str:
-    """At most 500 characters of `text`, keys, tokens and webhook secrets masked; masked before it is cut."""
-    text = text[: 8 * MAX_EXCERPT_CHARACTERS]
+    """At most 500 characters of `text`, keys, tokens and webhook secrets masked; masked before it is cut.
+
+    Without NUL and lone surrogates: it is stored, and PostgreSQL refuses both.
+    """
+    text = text[: 8 * MAX_EXCERPT_CHARACTERS].replace("\0", "").encode(errors="replace").decode()
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
     for pattern in (_SECRET_VALUE, _HOOK_SECRET):

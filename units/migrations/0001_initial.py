@@ -199,4 +199,10 @@ class Migration(migrations.Migration):
             model_name='whatsappconnection',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('window_end__isnull', True), ('window_start__isnull', True)), models.Q(('window_end__isnull', False), ('window_start__isnull', False)), _connector='OR'), name='unit_whatsapp_connections_window_has_both_ends'),
         ),
+        # A name that only Python knows would stop every dispatch of the lanes claimed together with it.
+        migrations.RunSQL(
+            "ALTER TABLE units ADD CONSTRAINT units_time_zone"
+            " CHECK (timezone(time_zone, 'epoch'::timestamptz) IS NOT NULL)",
+            "ALTER TABLE units DROP CONSTRAINT units_time_zone",
+        ),
     ]
