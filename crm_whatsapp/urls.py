@@ -20,7 +20,7 @@ def root(request: HttpRequest) -> HttpResponseRedirect:
 
 
 # Swagger UI writes styles into its page; its script comes as a file of ours.
-DOCS_CSP = {**settings.SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
+DOCS_CSP: dict[str, list[str]] = {**settings.SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
 
 urlpatterns = [
     path("", root),
