@@ -77,7 +77,9 @@ def execute_command(command: list[str], *, ephemeral: bool) -> int:
     else:
         env = services.environment()
         if ephemeral:
-            # No gateway comes with them: to the tests, EVOLUTION_URL in the environment means a real one.
+            # No gateway comes with them: to the tests, EVOLUTION_URL in the environment means a real one. Nor may
+            # settings read it from the file of these servers.
+            env["CRM_ENV_FILE"] = os.devnull
             for name in {"EVOLUTION_URL", "EVOLUTION_API_KEY"} - os.environ.keys():
                 del env[name]
     try:

@@ -204,22 +204,22 @@ def test_a_command_gets_the_variables_and_its_status_is_ours() -> None:
 def test_nothing_runs_on_when_the_launcher_is_killed() -> None:
     command = [sys.executable, "-m", "crm_whatsapp.launcher", "exec", "--ephemeral", "--"]
     launcher = subprocess.Popen(
-        [*command, "sh", "-c", "echo $CRM_ENV_FILE; exec sleep 60"],
+        [*command, "sh", "-c", "echo $HEARTBEAT_DIR; exec sleep 60"],
         env=ENVIRON,
         cwd=CHECKOUT,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert launcher.stdout is not None
-    env_file = Path(launcher.stdout.readline().strip())
-    pid = int((env_file.parent / "valkey" / "pid").read_text())
-    postmaster = int((env_file.parent / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
+    directory = Path(launcher.stdout.readline().strip()).parent
+    pid = int((directory / "valkey" / "pid").read_text())
+    postmaster = int((directory / "postgres" / "data" / "postmaster.pid").read_text().split()[0])
     launcher.kill()
     launcher.wait()
     assert any(not command_line(pid) and not command_line(postmaster) for _ in moments(10))
     # The next one clears away what it left on the disk.
     with EmbeddedServices(ephemeral=True, environ=ENVIRON):
-        assert not env_file.parent.exists()
+        assert not directory.exists()
 
 
 @as_root

@@ -18,7 +18,8 @@ function follow() {
 }
 
 function tick() {
-  if (!ring) return;
+  // Between the swap that took it away and the settling that tells us, the ring is still ours but no longer there.
+  if (!ring?.isConnected) return;
   const left = Math.round((endsAt - Date.now()) / 1000);
   const seconds = Math.max(0, left);
   const part = Math.min(100, (seconds * 100) / Number(ring.dataset.lifetime));
