@@ -29,6 +29,9 @@ log = structlog.get_logger(__name__)
 C = CampaignStatus
 R = RecipientStatus
 
+# A wait beyond the pace that a person should be told the reason of.
+LONG_WAIT = timedelta(seconds=30)
+
 # Recipients whose message may still go out, or is on the way.
 UNFINISHED = (R.PENDING, R.QUEUED, R.SENDING)
 
@@ -196,6 +199,9 @@ def hold(campaign: Campaign) -> Hold | None:
         return Hold(_("Today's limit of messages is reached."), until)
     if (until := pace.window_opens_at(now)) is not None:
         return Hold(_("Outside the sending window. Nobody gets it twice."), until)
+    if pace.next_send_at - now > connection.interval + LONG_WAIT:
+        reason = _("An earlier message got no answer. The campaign waits until it can be on its way no more.")
+        return Hold(reason, pace.next_send_at)
     return None
 
 

@@ -167,6 +167,17 @@ def test_a_cap_or_a_window_holds_the_campaign_until_a_time(unit: Unit, column: s
     assert held.until > timezone.now()
 
 
+def test_a_send_without_an_answer_holds_the_campaign_and_says_so(unit: Unit) -> None:
+    made = campaign(unit)
+    SendLane.objects.update_or_create(
+        connection=unit.connection, defaults={"next_send_at": ClockNow() + timedelta(minutes=2)}
+    )
+    held = hold(made)
+    assert held is not None
+    assert "sem resposta" in str(held.reason)
+    assert held.until is not None
+
+
 def test_the_estimate_is_the_pace_times_who_is_left(unit: Unit) -> None:
     made = campaign(unit, people=5)
     end = estimated_end(made)

@@ -13,6 +13,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console"), needs_chr
 
 
 @pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """After a send without an answer campaigns wait until the gateway can no longer act: not for minutes here."""
+    short = {"EVOLUTION_SEND_TIMEOUT": "2", "EVOLUTION_CONNECT_TIMEOUT": "1", "SEND_GRACE_SECONDS": "1"}
+    with Stack(tmp_path_factory.mktemp("console"), **short) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with chromium() as running:
         yield running
