@@ -1,4 +1,4 @@
-"""`make demo`: the plan's checklist, walked through every real process. Prints a line for each point; exits 0, or 1.
+"""`make demo`: what the product is for, walked through every real process: a line for each point, and exit 0 or 1.
 
 The web process, the worker, beat, the pump, PostgreSQL and Valkey are what `make run` starts; WhatsApp is the sandbox.
 """

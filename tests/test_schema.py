@@ -1,4 +1,4 @@
-"""The tables are what the plan asked for, also for whoever comes by SQL."""
+"""The tables keep their promises, also to whoever comes by SQL."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from units.models import Unit
 
 pytestmark = pytest.mark.django_db
 
-PLAN = {
+COLUMNS = {
     "units": {"id"},
     "unit_whatsapp_connections": {"id", "unit_id", "instance_name", "status", "qr_code"},
     "contacts": {"id", "unit_id"},
@@ -30,8 +30,8 @@ def rows(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-@pytest.mark.parametrize(("table", "columns"), PLAN.items())
-def test_a_table_of_the_plan_has_its_columns(table: str, columns: set[str]) -> None:
+@pytest.mark.parametrize(("table", "columns"), COLUMNS.items())
+def test_a_table_has_its_columns(table: str, columns: set[str]) -> None:
     found = rows("SELECT column_name FROM information_schema.columns WHERE table_name = %s", [table])
     assert columns <= {name for (name,) in found}
 
@@ -45,7 +45,7 @@ def test_a_campaign_inserted_by_sql_has_its_defaults(unit: Unit) -> None:
     assert created_at
 
 
-def test_the_plan_s_statuses_are_there() -> None:
+def test_the_statuses_are_there() -> None:
     campaign_statuses = {"draft", "scheduled", "processing", "paused", "completed", "cancelled", "failed"}
     assert campaign_statuses == set(CampaignStatus.values)
     assert {"pending", "sent", "failed", "delivered", "read"} <= set(RecipientStatus.values)

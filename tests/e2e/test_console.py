@@ -1,4 +1,4 @@
-"""The console in a real browser, with every process running: what the plan's checklist says that a person sees."""
+"""The console in a real browser, with every process running: what a person sees of it."""
 
 import re
 from collections.abc import Iterator
@@ -15,8 +15,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("console"), needs_chr
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """After a send without an answer campaigns wait until the gateway can no longer act: not for minutes here."""
-    short = {"EVOLUTION_SEND_TIMEOUT": "2", "EVOLUTION_CONNECT_TIMEOUT": "1", "SEND_GRACE_SECONDS": "1"}
-    with Stack(tmp_path_factory.mktemp("console"), **short) as running:
+    with Stack(
+        tmp_path_factory.mktemp("console"),
+        EVOLUTION_SEND_TIMEOUT="2",
+        EVOLUTION_CONNECT_TIMEOUT="1",
+        SEND_GRACE_SECONDS="1",
+    ) as running:
         yield running
 
 

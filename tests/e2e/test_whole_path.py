@@ -1,4 +1,4 @@
-"""Connect → QR → inbound → outbound → campaign: the plan's checklist, from outside, with every process running."""
+"""Connect → QR → inbound → outbound → campaign: from outside, with every process running."""
 
 from itertools import pairwise
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 
 from tests.stack import Stack, wait_for
 
-pytestmark = pytest.mark.xdist_group("plan")
+pytestmark = pytest.mark.xdist_group("whole-path")
 
 
 @pytest.fixture(scope="module")
