@@ -16,7 +16,7 @@ from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from units import live, steps
 from units.gateways.errors import GatewayError, InstanceExists, InstanceMissing
-from units.gateways.evolution import EvolutionService, InstanceInfo
+from units.gateways.evolution import ConnectAnswer, EvolutionService, InstanceInfo
 from units.models import (
     ConnectionStatus,
     DisconnectCause,
@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 WEBHOOK_PATH = "/webhooks/whatsapp/evolution/"
 # The gateway frees a deleted name about half a second later.
 DELETION_SECONDS = 10.0
+FIRST_CODE_SECONDS = 3.0
 
 
 def create_unit(name: str, *, owner: User | None = None, time_zone: str = "America/Sao_Paulo") -> Unit:
@@ -85,7 +86,7 @@ class ConnectionService:
             connection = self._set(steps.preparing)
         try:
             self._ensure_instance(connection)
-            answer = self.gateway.connect(phone_number=phone_number)
+            answer = self._first_code(phone_number)
         except GatewayError as error:
             self._gateway_failed(connection, error)
             raise
@@ -237,6 +238,15 @@ class ConnectionService:
                 cause=connection.cause,
             )
         return connection
+
+    def _first_code(self, phone_number: str | None) -> ConnectAnswer:
+        """The gateway waits 2 s for its first code and then answers without one: asked again for a moment."""
+        deadline = time.monotonic() + FIRST_CODE_SECONDS
+        while True:
+            answer = self.gateway.connect(phone_number=phone_number)
+            if answer.state == "open" or answer.qr or time.monotonic() > deadline:
+                return answer
+            time.sleep(0.3)
 
     def _ensure_instance(self, connection: WhatsAppConnection) -> None:
         """The instance exists and posts to us. Its name may still be taken by one that is being deleted."""

@@ -33,9 +33,14 @@ class Gateway:
         self.state: str | None = "open"
         self.stored: dict[str, Any] = {}
         self.meanwhile: Callable[[], object] = lambda: None
+        # What connect answers, one after the other.
+        self.codes: list[dict[str, Any]] = []
         for method, path, answer in (
             ("GET", "/instance/connectionState/", self._state),
             ("GET", "/instance/fetchInstances", lambda request: (200, {}, json.dumps([self.stored]))),
+            ("GET", "/instance/connect/", lambda request: (200, {}, json.dumps(self.codes.pop(0)))),
+            ("GET", "/webhook/find/", lambda request: (200, {}, "null")),
+            ("POST", "/webhook/set/", lambda request: (201, {}, json.dumps(json.loads(request.body)["webhook"]))),
             ("DELETE", "/instance/delete/", lambda request: (200, {}, '{"status": "SUCCESS"}')),
         ):
             http.add_callback(method, re.compile(re.escape(SERVER + path)), answer)
@@ -190,3 +195,10 @@ def test_what_no_column_could_hold_does_not_stop_the_checks(
     assert reconcile_due() == 1
     connection.refresh_from_db()
     assert (connection.status, connection.phone_number, connection.profile_name) == (St.CONNECTED, "", "Ó" * 200)
+
+
+def test_a_code_that_takes_longer_than_the_gateway_waits_is_asked_for_again(gateway: Gateway, unit: Unit) -> None:
+    now_is(St.DISCONNECTED)
+    gateway.state = "close"
+    gateway.codes = [{"count": 0}, {"count": 0}, {"base64": "data:image/png;base64,AAAA", "code": "2@A", "count": 1}]
+    assert ConnectionService(unit).connect().qr_code == "data:image/png;base64,AAAA"
