@@ -29,7 +29,7 @@ from campaigns.admin_forms import (
     StartDialog,
 )
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService, NotPossible, estimated_end, hold
+from campaigns.services import CampaignService, NotPossible, outlook
 from messaging.admin import contacts_matching
 from messaging.phones import shown
 from units.model_admin import ModelAdmin, ReadOnlyAdmin
@@ -205,7 +205,7 @@ class CampaignAdmin(ModelAdmin):
 
     @display(description=_("progress"))
     def progress_detail(self, campaign: Campaign) -> SafeString:
-        progress = campaign.progress()
+        progress, ahead = campaign.progress(), outlook(campaign)
         context = {
             "recipients_url": recipients_url(campaign),
             "statuses": [
@@ -213,8 +213,8 @@ class CampaignAdmin(ModelAdmin):
                 for status, chip in zip(RecipientStatus, RECIPIENT_CHIPS.values(), strict=True)
                 if progress[status]
             ],
-            "hold": hold(campaign),
-            "ends_at": estimated_end(campaign),
+            "hold": ahead.hold,
+            "ends_at": ahead.ends_at,
         }
         return render_to_string("admin/campaigns/progress_detail.html", context | shares(progress))
 

@@ -1,6 +1,5 @@
 """Forms of the campaign admin: who gets a campaign, and the questions asked before it moves."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -21,7 +20,7 @@ from unfold.widgets import (
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from messaging.models import Contact
 from messaging.people import contact_by_phone
-from messaging.phones import InvalidPhone, parse_phone
+from messaging.phones import InvalidPhone, parse_phone, split_phones
 from units.models import Unit
 
 # While nothing has gone out, what goes out and to whom may change.
@@ -36,7 +35,7 @@ class PhoneListField(forms.CharField):
     widget = UnfoldAdminTextareaWidget
 
     def clean(self, value: Any) -> list[str]:
-        typed = [part.strip() for part in re.split(r"[\n,;]", super().clean(value)) if part.strip()]
+        typed = split_phones(super().clean(value))
         if len(typed) > self.MOST:
             raise ValidationError(
                 _("These are %(count)d numbers; at most %(most)d fit here. Import the contacts first."),

@@ -11,6 +11,7 @@ from campaigns.services import CampaignService
 from campaigns.tasks import ring
 from messaging.models import MessageStatus
 from messaging.signals import messages_moved
+from units import live
 
 R = RecipientStatus
 # Message status → recipient status. A message that opted-out people did not get makes them skipped, not cancelled.
@@ -29,23 +30,29 @@ RECIPIENT_STATUS = {
 
 
 @receiver(messages_moved)
-def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> None:
-    """Move the recipients of these messages; one statement, in the transaction that moved the messages."""
+def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> list[live.Change]:
+    """Move the recipients of these messages; one statement, in the transaction that moved the messages.
+
+    Returns the live changes of the campaigns that this concerns.
+    """
     with database.cursor() as cursor:
         cursor.execute(
             "UPDATE campaign_recipients r SET status = step.recipient_status,"
             " sent_at = coalesce(m.sent_at, r.sent_at), error_message = nullif(m.error_code, '')"
             " FROM messages m, unnest(%(messages)s::text[], %(recipients)s::text[]) AS step (status, recipient_status)"
-            " WHERE m.id = ANY(%(ids)s) AND r.message_id = m.id AND step.status = m.status",
+            " WHERE m.id = ANY(%(ids)s) AND r.message_id = m.id AND step.status = m.status"
+            " RETURNING r.unit_id, r.campaign_id",
             {
                 "messages": [str(status) for status in RECIPIENT_STATUS],
                 "recipients": [str(status) for status in RECIPIENT_STATUS.values()],
                 "ids": ids,
             },
         )
-        if cursor.rowcount:
-            _take_back_returned(ids)
-            ring()
+        concerned = sorted(set(cursor.fetchall()))
+    if concerned:
+        _take_back_returned(ids)
+        ring()
+    return [live.Change(unit_id=unit_id, kind="campaign", object_id=campaign_id) for unit_id, campaign_id in concerned]
 
 
 def _take_back_returned(ids: list[UUID]) -> None:

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import estimated_end, hold
+from campaigns.services import outlook
 from messaging.serializers import ContactBriefSerializer, error_sentence
 
 
@@ -66,14 +66,19 @@ class CampaignDetailSerializer(CampaignSerializer):
     def get_progress(self, campaign: Campaign) -> dict[str, int]:
         return campaign.progress()
 
+    def to_representation(self, instance: Campaign) -> dict[str, Any]:
+        # Asked once for the two fields that tell it.
+        self.outlook = outlook(instance)
+        return super().to_representation(instance)
+
     @extend_schema_field(HoldSerializer(allow_null=True))
     def get_hold(self, campaign: Campaign) -> dict[str, Any] | None:
-        held = hold(campaign)
+        held = self.outlook.hold
         return {"reason": str(held.reason), "until": held.until} if held else None
 
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_estimated_end(self, campaign: Campaign) -> Any:
-        return estimated_end(campaign)
+        return self.outlook.ends_at
 
 
 class NewCampaignSerializer(serializers.Serializer[Any]):

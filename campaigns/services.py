@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.tasks import ring
 from crm_whatsapp.db import ClockNow
-from messaging.models import Contact, Message, SendLane
+from messaging.models import Contact, Message, MessageStatus, SendLane
 from messaging.pace import Pace
 from units import live
 from units.models import Unit, User, WhatsAppConnection
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 C = CampaignStatus
 R = RecipientStatus
 
+# The gateway answers a send in about half a second; after this long the wait deserves a word.
+SLOW_ANSWER = timedelta(seconds=5)
 # A wait beyond the pace that a person should be told the reason of.
 LONG_WAIT = timedelta(seconds=30)
 
@@ -187,38 +189,48 @@ class Hold:
     until: datetime | None = None
 
 
-def hold(campaign: Campaign) -> Hold | None:
-    """What keeps `campaign` from sending now; None when nothing does, or when it is not meant to be sending."""
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What keeps a campaign from sending now, if anything, and when its last message leaves, if anybody can say."""
+
+    hold: Hold | None = None
+    ends_at: datetime | None = None
+
+
+def outlook(campaign: Campaign) -> Outlook:
+    """How `campaign` will go on. Empty for one that is not meant to be sending.
+
+    The end is that of the present hold, and then the pace for everybody who is left.
+    """
     if campaign.status != C.PROCESSING:
-        return None
-    connection = _connection_of(campaign)
+        return Outlook()
+    rows = WhatsAppConnection.objects.select_related("unit").annotate(clock=ClockNow())
+    connection: Any = rows.filter(unit_id=campaign.unit_id).first()
     if connection is None or not connection.is_connected:
-        return Hold(_("The number is disconnected. The campaign goes on when it is back."))
-    pace, now = pace_of(connection), connection.clock
+        return Outlook(Hold(_("The number is disconnected. The campaign goes on when it is back.")))
+    now: datetime = connection.clock
+    held = _hold(connection, now)
+    if held and held.until is None:
+        return Outlook(held)
+    left = campaign.recipients.filter(status__in=UNFINISHED).count()
+    each = connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2)
+    return Outlook(held, max(now, held.until if held and held.until else now) + left * each)
+
+
+def _hold(connection: WhatsAppConnection, now: datetime) -> Hold | None:
+    """What keeps a connected number from sending campaign messages."""
+    pace = pace_of(connection)
     if (until := pace.cap_lifts_at(now)) is not None:
         return Hold(_("Today's limit of messages is reached."), until)
     if (until := pace.window_opens_at(now)) is not None:
         return Hold(_("Outside the sending window. Nobody gets it twice."), until)
+    slow = Message.objects.filter(status=MessageStatus.DISPATCHING, dispatched_at__lt=now - SLOW_ANSWER)
+    if slow.filter(connection=connection).exists():
+        return Hold(_("Waiting for the WhatsApp server's answer to the last message."))
     if pace.next_send_at - now > connection.interval + LONG_WAIT:
         reason = _("An earlier message got no answer. The campaign waits until it can be on its way no more.")
         return Hold(reason, pace.next_send_at)
     return None
-
-
-def estimated_end(campaign: Campaign) -> datetime | None:
-    """When the last message leaves if the pace goes on and nothing holds it; None when it is not sending."""
-    connection = _connection_of(campaign) if campaign.status == C.PROCESSING else None
-    if connection is None:
-        return None
-    left = campaign.recipients.filter(status__in=UNFINISHED).count()
-    each = connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2)
-    return connection.clock + left * each
-
-
-def _connection_of(campaign: Campaign) -> Any:
-    """The number that the campaign goes out on, with its unit, and the database's time as `clock`."""
-    rows = WhatsAppConnection.objects.select_related("unit").annotate(clock=ClockNow())
-    return rows.filter(unit_id=campaign.unit_id).first()
 
 
 def pace_of(connection: WhatsAppConnection) -> Pace:

@@ -103,7 +103,7 @@ def _counts(ids: Iterable[UUID]) -> dict[UUID, dict[str, int]]:
 
 def expected_end(campaign: Campaign, connection: WhatsAppConnection, people: int) -> datetime | None:
     """When a campaign of so many people would end, if it began now (or when scheduled) and nothing held it."""
-    if campaign.status not in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED) or not people:
+    if campaign.status not in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED) or not people:
         return None
     start = max(campaign.scheduled_at or timezone.now(), timezone.now())
     return start + people * (connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2))

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from messaging import people, services
 from messaging.models import Contact
-from messaging.phones import InvalidPhone, parse_phone
+from messaging.phones import InvalidPhone, parse_phone, split_phones
 from units.models import Unit
 
 # A campaign's text: what a phone shows before "read more" many times over.
@@ -203,11 +203,10 @@ class CampaignForm(forms.Form):
         if to == "all" and not self.everybody.exists():
             self.add_error("to", _("There are no contacts yet. Add some, or paste phone numbers."))
         if to == "pasted" and not self.errors:
-            self._clean_phones(data.get("phones", "").splitlines())
+            self._clean_phones(split_phones(data.get("phones", "")))
         return data
 
-    def _clean_phones(self, lines: list[str]) -> None:
-        numbers = [line.strip() for line in lines if line.strip()]
+    def _clean_phones(self, numbers: list[str]) -> None:
         if not numbers:
             self.add_error("phones", _("Paste at least one phone number."))
             return

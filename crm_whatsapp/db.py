@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db import migrations, models
 from django.db.models.functions import UUID7
+from django.utils.translation import gettext_lazy as _
 
 
 class ClockNow(models.Func):
@@ -22,7 +23,7 @@ class UUIDPrimaryKeyModel(models.Model):
     """A row with a time-ordered key made by the database and the time of its making."""
 
     id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
-    created_at = models.DateTimeField(db_default=ClockNow(), editable=False)
+    created_at = models.DateTimeField(_("created at"), db_default=ClockNow(), editable=False)
 
     class Meta:
         abstract = True

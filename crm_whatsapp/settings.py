@@ -4,6 +4,7 @@
 `.env.example` explains each variable.
 """
 
+import logging
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -289,6 +290,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 
 # --- Logging --------------------------------------------------------------------------------------
 
+# One line per request, when it is answered; a page that is left ends its stream, which is nothing to tell.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
+DJANGO_STRUCTLOG_REQUEST_CANCELLED_LOG_LEVEL = logging.DEBUG
 LOG_PROCESSORS: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_logger_name,

@@ -215,6 +215,8 @@ class Delivery:
             staying = [send for send in sends if send.message_id not in gone]
             if staying:
                 self._put_back(staying)
+            # For whoever looks. Not for the feed: the outcome follows in a moment, or the wait gives its reason.
+            moved_outbound([send.message_id for send in going if send.origin == Origin.CAMPAIGN])
         for send in going:
             send.committed_at = committed_at
         return going
@@ -334,7 +336,14 @@ def _record_one(send: Send) -> bool:
             moved = ours.move_to(S.UNCERTAIN, error_code="unconfirmed", error=error.answer)
         case None:
             raise AssertionError("recorded before its outcome was known")
-    log.info("send_failed", message_id=str(send.message_id), outcome=type(error).__name__, error=str(error))
+    # Not what the gateway said: that has the customer's number in it, and is kept on the message.
+    log.info(
+        "send_failed",
+        message_id=str(send.message_id),
+        outcome=type(error).__name__,
+        code=error.code,
+        status=error.status,
+    )
     return bool(moved)
 
 

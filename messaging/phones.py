@@ -38,6 +38,9 @@ def normal_form(digits: str) -> str:
 
 def parse_phone(text: str, *, region: str = DEFAULT_REGION) -> str:
     """The normal form of a number that a person typed, in E.164. Raises InvalidPhone."""
+    # What phonenumbers cannot place it leaves out, and so would take two numbers for the first of them.
+    if not re.fullmatch(r"[\d\s()+./\-\u2010-\u2015]+", text):
+        raise InvalidPhone
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
@@ -47,6 +50,11 @@ def parse_phone(text: str, *, region: str = DEFAULT_REGION) -> str:
     if not phonenumbers.is_possible_number(phonenumbers.parse(normal)):
         raise InvalidPhone
     return normal
+
+
+def split_phones(text: str) -> list[str]:
+    """The numbers that somebody pasted, one a line or between commas or semicolons, as they were typed."""
+    return [part.strip() for part in re.split(r"[\n,;]", text) if part.strip()]
 
 
 def shown(normal: str) -> str:

@@ -169,10 +169,12 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     """
     if not ids:
         return []
-    messages_moved.send(sender=Message, ids=ids)
-    return changes_of(
-        Message.objects.filter(id__in=ids).only("id", "unit_id", "conversation_id", "direction", "status")
-    )
+    rows = Message.objects.filter(id__in=ids)
+    changes = changes_of(rows.only("id", "unit_id", "conversation_id", "direction", "status"))
+    answers: list[tuple[Any, Any]] = messages_moved.send(sender=Message, ids=ids)
+    for _receiver, more in answers:
+        changes += more
+    return changes
 
 
 def changes_of(messages: Any) -> list[live.Change]:

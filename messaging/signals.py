@@ -2,5 +2,5 @@
 
 from django.dispatch import Signal
 
-# `ids`: list of UUIDs of outbound messages whose status has changed.
+# `ids`: list of UUIDs of outbound messages whose status has changed. A receiver returns the live changes that follow.
 messages_moved = Signal()

@@ -172,6 +172,7 @@ class UnitAdmin(ModelAdmin):
     list_display = ["name", "connection_status", "phone_number", "people", "time_zone", "created_at"]
     list_filter = [("connection__status", ChoicesDropdownFilter)]
     list_select_related = ["connection"]
+    ordering = ["name", "id"]
     search_fields = ["name", "connection__phone_number"]
     search_help_text = _("Name or phone number of the unit")
     fields = ["name", "time_zone"]

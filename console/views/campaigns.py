@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from campaigns.models import Campaign, CampaignStatus
-from campaigns.services import CampaignService, NotPossible, estimated_end, hold
+from campaigns.services import CampaignService, NotPossible, outlook
 from console import campaigns as reading
 from console.contacts import contacts
 from console.forms import CampaignForm, ConfirmForm, local_input
@@ -38,12 +38,13 @@ def _campaign(unit: Unit, campaign_id: UUID) -> Campaign:
 def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
     """The part of the page that changes by itself."""
     people = reading.Progress(campaign.progress())
+    ahead = outlook(campaign)
     return {
         "unit": unit,
         "campaign": campaign,
         "people": people,
-        "hold": hold(campaign),
-        "ends_at": estimated_end(campaign) or reading.expected_end(campaign, unit.connection, people.left),
+        "hold": ahead.hold,
+        "ends_at": ahead.ends_at or reading.expected_end(campaign, unit.connection, people.left),
         "actions": ACTIONS.get(C(campaign.status), ()),
     }
 

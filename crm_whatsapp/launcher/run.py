@@ -115,6 +115,7 @@ def welcome(environment: Mapping[str, str], login: str, *, sandbox: bool) -> str
     """The box that tells where to go: addresses, and what `seed_demo` said about logging in."""
     address = f"http://127.0.0.1:{environment['WEB_PORT']}"
     lines = [f"CRM WhatsApp   {address}/app/", f"Admin          {address}/admin/"]
+    lines.append(f"Live events    http://127.0.0.1:{environment['LIVE_PORT']}")
     if sandbox:
         phone = f"{environment['EVOLUTION_URL']}/phone/"
         lines.append(f"Phone          {phone}   (a simulated WhatsApp: scan the QR code here)")

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from campaigns.feeder import AHEAD, feed_campaigns, start_due
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService, NotPossible, estimated_end, hold
+from campaigns.services import CampaignService, NotPossible, outlook
 from crm_whatsapp.db import ClockNow
+from messaging.delivery import Delivery
 from messaging.models import ContactAddress, Message, MessageStatus, SendLane
 from messaging.services import moved_outbound
 from tests.factories import campaign, contact
@@ -144,7 +145,7 @@ def test_a_disconnected_number_holds_the_campaign_and_says_why(unit: Unit) -> No
     WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
     feed_campaigns()
     assert statuses(made) == [R.PENDING] * 3
-    held = hold(made)
+    held = outlook(made).hold
     assert held is not None
     assert "desconectado" in str(held.reason)
 
@@ -160,7 +161,7 @@ def test_a_cap_or_a_window_holds_the_campaign_until_a_time(unit: Unit, column: s
         SendLane.objects.update_or_create(
             connection=unit.connection, defaults={"day": timezone.localdate(), "sent_today": 0}
         )
-    held = hold(made)
+    held = outlook(made).hold
     assert held is not None
     assert word in str(held.reason)
     assert held.until is not None
@@ -172,15 +173,36 @@ def test_a_send_without_an_answer_holds_the_campaign_and_says_so(unit: Unit) -> 
     SendLane.objects.update_or_create(
         connection=unit.connection, defaults={"next_send_at": ClockNow() + timedelta(minutes=2)}
     )
-    held = hold(made)
+    held = outlook(made).hold
     assert held is not None
     assert "sem resposta" in str(held.reason)
     assert held.until is not None
 
 
+def test_a_send_that_waits_for_its_answer_is_shown_as_sending_and_says_why_nothing_moves(unit: Unit) -> None:
+    made = campaign(unit, people=1)
+    feed_campaigns()
+    delivery = Delivery()
+    delivery.dispatch(delivery.claim(5))
+    assert made.progress()[R.SENDING] == 1
+    Message.objects.update(dispatched_at=ClockNow() - timedelta(seconds=10))
+    held = outlook(made).hold
+    assert held is not None
+    assert "Esperando" in str(held.reason)
+    assert outlook(made).ends_at is None
+
+
+def test_whoever_watches_a_campaign_is_told_of_each_outcome(unit: Unit) -> None:
+    made = campaign(unit, people=1)
+    feed_campaigns()
+    ids = list(Message.objects.values_list("id", flat=True))
+    Message.objects.update(status=MessageStatus.UNCERTAIN)
+    assert ("campaign", made.pk) in {(change.kind, change.object_id) for change in moved_outbound(ids)}
+
+
 def test_the_estimate_is_the_pace_times_who_is_left(unit: Unit) -> None:
     made = campaign(unit, people=5)
-    end = estimated_end(made)
+    end = outlook(made).ends_at
     assert end is not None
     assert timedelta(seconds=8) < end - timezone.now() <= timedelta(seconds=10)
 

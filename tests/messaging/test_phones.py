@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.phones import InvalidPhone, normal_form, parse_phone, shown
+from messaging.phones import InvalidPhone, normal_form, parse_phone, shown, split_phones
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,10 @@ def test_the_ninth_digit_is_added_to_what_a_person_types_without_it() -> None:
     assert parse_phone("(31) 9999-1234") == parse_phone("(31) 99999-1234") == "+5531999991234"
 
 
-@pytest.mark.parametrize("nonsense", ["", "abc", "123", "+", "9" * 30, "(11)", "\0"])
+TWO = ["11988880002; 5511988880003", "11988880002, 5511988880003", "11988880002 5511988880003", "11988880002x5"]
+
+
+@pytest.mark.parametrize("nonsense", ["", "abc", "123", "+", "9" * 30, "(11)", "\0", *TWO])
 def test_what_is_no_number_is_refused(nonsense: str) -> None:
     with pytest.raises(InvalidPhone):
         parse_phone(nonsense)
@@ -39,3 +42,8 @@ def test_what_is_no_number_is_refused(nonsense: str) -> None:
 def test_a_number_is_shown_as_people_write_it() -> None:
     assert shown("+5511912345678") == "(11) 91234-5678"
     assert shown("+14155550123").startswith("+1 ")
+
+
+def test_pasted_numbers_are_split_where_people_split_them() -> None:
+    pasted = "11988880002; 5511988880003\n(11) 91234-5678,"
+    assert split_phones(pasted) == ["11988880002", "5511988880003", "(11) 91234-5678"]
