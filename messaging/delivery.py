@@ -203,6 +203,8 @@ class Delivery:
             cursor.execute(_DISPATCH, {"ids": ids, "token": token})
             gone = {row[0] for row in cursor.fetchall()}
             going = [send for send in sends if send.message_id in gone]
+            # For whoever looks. Not for the feed: the outcome follows in a moment, or the wait gives its reason.
+            moved_outbound([send.message_id for send in going if send.origin == Origin.CAMPAIGN])
             cursor.execute(
                 _EXTEND_LEASES,
                 {
@@ -215,8 +217,6 @@ class Delivery:
             staying = [send for send in sends if send.message_id not in gone]
             if staying:
                 self._put_back(staying)
-            # For whoever looks. Not for the feed: the outcome follows in a moment, or the wait gives its reason.
-            moved_outbound([send.message_id for send in going if send.origin == Origin.CAMPAIGN])
         for send in going:
             send.committed_at = committed_at
         return going
