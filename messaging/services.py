@@ -297,6 +297,10 @@ class MessageHandlerService:
         if event.external_id and self._known(Direction.OUTBOUND, event.external_id).exists():
             return _DUPLICATE
         under_way = Message.objects.filter(connection=self.connection, status=MessageStatus.DISPATCHING)
+        # A campaign sends one text to many: of a chat that we know, only its own send can be meant.
+        contact = people.known_contact_of(self.connection.unit, event.chat) if event.chat else None
+        if contact:
+            under_way = under_way.filter(conversation__contact=contact)
         if under_way.filter(body=event.text or "").exists():
             raise NotYet(_SENDING)
         message = self._twin_without_id(event, received_at)

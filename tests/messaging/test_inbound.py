@@ -197,6 +197,15 @@ def test_an_echo_after_a_person_s_word_is_no_second_row(connection: WhatsAppConn
     assert (message.external_id, Message.objects.count()) == ("3EB0X", 1)
 
 
+def test_an_echo_does_not_wait_for_a_send_to_somebody_else(connection: WhatsAppConnection) -> None:
+    """A campaign sends one text to many; while the next is under way, the echo of the one before is settled."""
+    uncertain = sent_message(connection, None, status=S.UNCERTAIN)
+    sent_message(connection, None, status=S.DISPATCHING, body=uncertain.body)
+    tell(connection, echo(connection, uncertain, "3EB0X"))
+    uncertain.refresh_from_db()
+    assert (uncertain.status, uncertain.external_id) == (S.SENT, "3EB0X")
+
+
 def test_one_echo_settles_one_of_two_equal_texts(connection: WhatsAppConnection) -> None:  # I3
     first = sent_message(connection, None, status=S.UNCERTAIN)
     second = reply(connection.unit, to=first.conversation)
