@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.contrib.postgres.search import SearchVectorField
 from django.db import migrations, models
 from django.db.models.functions import UUID7
 from django.utils.translation import gettext_lazy as _
@@ -77,6 +78,19 @@ def tenant_parent(name: str) -> models.UniqueConstraint:
     return models.UniqueConstraint(fields=["unit", "id"], name=f"{name}_tenant_key")
 
 
+def search_column(text: str) -> models.GeneratedField:
+    """The words of column `text`, without case and accents, together with the unit: for a GIN index.
+
+    The unit is a word like the others, since the embedded server has no btree_gin: a common word of one unit is found
+    without reading everybody's (docs/decisions/0012-search.md).
+    """
+    return models.GeneratedField(
+        expression=models.Func("unit_id", text, function="crm_search"),
+        output_field=SearchVectorField(),
+        db_persist=True,
+    )
+
+
 def one_of(field: str, choices: type[models.TextChoices], name: str) -> models.CheckConstraint:
     """CHECK that `field` holds one of `choices`, in the database too."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": choices.values}), name=name)
@@ -92,6 +106,7 @@ __all__ = [
     "TenantForeignKey",
     "UUIDPrimaryKeyModel",
     "one_of",
+    "search_column",
     "tenant_key",
     "tenant_parent",
 ]

@@ -112,6 +112,18 @@ class Media:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quoted:
+    """What WhatsApp told of a quoted message, which may not be here: shown until it is.
+
+    `author`: who wrote it, if told (our own number for a message of ours).
+    """
+
+    kind: MessageKind
+    text: str | None = None
+    author: ChatAddress | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageReceived:
     """A message in a chat.
 
@@ -121,7 +133,9 @@ class MessageReceived:
     - `push_name`: the name the other person chose; None when it is empty, mere punctuation, or our own.
     - `text`: what a person would read: text, caption, chosen option, emoji. A reaction without text is taken
       back.
-    - `target_id`: the message that is reacted to or voted on; `reply_to_id`: the quoted one.
+    - `target_id`: the message that is reacted to or voted on; `reply_to_id`: the quoted one, `quoted` what is told
+      of it.
+    - `raw`: of a kind that is not known, the part that decided it, bounded in size.
     - `details`: by kind, JSON values only. location: latitude, longitude, name, address, url, live · contact:
       contacts [{name, phones}] · poll: options, selectable · poll_vote: votes · replies: option_id,
       description · menus: options [{id, title}] · order, product: id, price_1000, currency, items · audio:
@@ -141,12 +155,14 @@ class MessageReceived:
     timestamp: int | None = None
     target_id: str | None = None
     reply_to_id: str | None = None
+    quoted: Quoted | None = None
     is_forwarded: bool = False
     status: MessageStatus | None = None
     media: Media | None = None
     details: Mapping[str, object] = field(default_factory=dict)
     source: str | None = None
     raw_type: str = ""
+    raw: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +214,50 @@ class MessageStatusChanged:
     participant: ChatAddress | None = None
     error: str | None = None
     timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallChanged:
+    """A call; `status` is offer, ringing, timeout, reject, accept, terminate, or another word as sent."""
+
+    external_id: str | None = None
+    chat: ChatAddress | None = None
+    status: str | None = None
+    is_video: bool = False
+    is_group: bool = False
+    timestamp: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactSeen:
+    """One contact or group. A group's `name` here is the last speaker's: do not use it."""
+
+    address: ChatAddress
+    name: str | None = None
+    picture_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactsChanged:
+    """Contacts were added or changed, at the sync after a pairing or around every message."""
+
+    contacts: tuple[ContactSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSeen:
+    """A group; None means not told, not "emptied"."""
+
+    address: ChatAddress
+    subject: str | None = None
+    description: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsChanged:
+    """Groups were joined or changed."""
+
+    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

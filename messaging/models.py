@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import connection, models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -15,6 +16,7 @@ from crm_whatsapp.db import (
     TenantForeignKey,
     UUIDPrimaryKeyModel,
     one_of,
+    search_column,
     tenant_parent,
 )
 from units.models import Provider, Unit, User, WhatsAppConnection
@@ -38,6 +40,11 @@ class Contact(UUIDPrimaryKeyModel):
     name = models.CharField(_("name"), max_length=200, blank=True, db_default="")
     # A name typed by staff is never overwritten by what the phone calls itself.
     name_is_ours = models.BooleanField(db_default=False, editable=False)
+    # When, by WhatsApp's clock, the person was last seen under this name: of two the later counts.
+    named_at = models.DateTimeField(null=True, editable=False)
+    # A group is somebody to talk to like any other; whoever speaks in it is the message's `sender`.
+    is_group = models.BooleanField(_("group"), db_default=False, editable=False)
+    search = search_column("name")
 
     objects = ContactQuerySet.as_manager()
 
@@ -46,7 +53,10 @@ class Contact(UUIDPrimaryKeyModel):
         verbose_name = _("contact")
         verbose_name_plural = _("contacts")
         constraints = [tenant_parent("contacts")]
-        indexes = [models.Index(fields=["unit", "name", "id"], name="contacts_listed_by_name")]
+        indexes = [
+            models.Index(fields=["unit", "name", "id"], name="contacts_listed_by_name"),
+            GinIndex(fields=["search"], name="contacts_search"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.phone_number or str(_("No name"))
@@ -60,6 +70,7 @@ class Contact(UUIDPrimaryKeyModel):
 class AddressKind(models.TextChoices):
     PHONE = "phone", _("Phone number")
     LID = "lid", _("WhatsApp LID")
+    GROUP = "group", _("WhatsApp group")
 
 
 class ContactAddress(UUIDPrimaryKeyModel):
@@ -88,6 +99,34 @@ class ContactAddress(UUIDPrimaryKeyModel):
 
     def __str__(self) -> str:
         return self.value
+
+
+class ContactMerge(UUIDPrimaryKeyModel):
+    """Two contacts that turned out to be one: all of `absorbed_id` went to `kept`. And what it takes to undo it."""
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", verbose_name=_("unit"), db_index=False)
+    kept = TenantForeignKey(Contact, related_name="merges", verbose_name=_("contact"))
+    # The contact that is no more; its rows as they were lie in `before`.
+    absorbed_id = models.UUIDField(editable=False)
+    absorbed_name = models.CharField(_("merged name"), max_length=200, blank=True, db_default="", editable=False)
+    before = models.JSONField(db_default={}, editable=False)
+    undone_at = models.DateTimeField(_("undone at"), null=True, editable=False)
+    undone_by = models.ForeignKey(
+        User, models.DB_SET_NULL, null=True, editable=False, related_name="+", verbose_name=_("undone by")
+    )
+
+    class Meta:
+        db_table = "contact_merges"
+        verbose_name = _("contact merge")
+        verbose_name_plural = _("contact merges")
+        indexes = [
+            models.Index(fields=["unit", "-created_at"], name="contact_merges_listed"),
+            # An old link to a contact that was merged leads to the one that was kept.
+            models.Index(fields=["unit", "absorbed_id"], name="contact_merges_absorbed"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.absorbed_name or self.absorbed_id} → {self.kept}"
 
 
 class ConversationStatus(models.TextChoices):
@@ -158,6 +197,9 @@ class Conversation(UUIDPrimaryKeyModel):
     last_message_preview = models.CharField(max_length=200, blank=True, db_default="", editable=False)
     # When the contact wrote last without an answer since; null: nobody waits.
     waiting_since = models.DateTimeField(_("waiting since"), null=True, editable=False)
+    # The advert that led here last: title, body, source_id, source_url, click_id; empty without one.
+    referral = models.JSONField(_("advert"), db_default={}, blank=True, editable=False)
+    referred_at = models.DateTimeField(null=True, editable=False)
 
     objects = ConversationQuerySet.as_manager()
 
@@ -265,11 +307,24 @@ class Message(UUIDPrimaryKeyModel):
     author = models.ForeignKey(
         User, models.DB_SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("author")
     )
+    # Who spoke in a group; null elsewhere.
+    sender = TenantForeignKey(
+        Contact, null=True, blank=True, related_name="+", verbose_name=_("sender"), db_index=False
+    )
     kind = models.CharField(_("kind"), max_length=32, db_default="text")
     body = models.TextField(_("text"), blank=True, db_default="")
     # What the kind needs besides a text: coordinates, poll options, file name …; shape by `messaging.events`.
     details = models.JSONField(db_default={}, blank=True)
+    # The quoted message, which may not be here; what WhatsApp told of it is in `details`.
     reply_to_external_id = models.CharField(max_length=200, blank=True, db_default="")
+    # The message that this one hangs on (a reaction, a vote); it may come later, or never.
+    target_external_id = models.CharField(max_length=200, blank=True, db_default="")
+    # Told by a sync of the phone's old messages, not as it came: it is nobody's to answer.
+    from_history = models.BooleanField(db_default=False, editable=False)
+    edited_at = models.DateTimeField(_("edited at"), null=True, editable=False)
+    # Deleted for everyone: the row stays, its text is shown to nobody.
+    deleted_at = models.DateTimeField(_("deleted at"), null=True, editable=False)
+    search = search_column("body")
 
     status = models.CharField(_("status"), max_length=16, choices=MessageStatus)
     error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="")
@@ -287,6 +342,8 @@ class Message(UUIDPrimaryKeyModel):
     due_at = models.DateTimeField(null=True, editable=False)
     expires_at = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
+    # When to ask the gateway for the receipts of a message that stays `sent`; null: not any more.
+    receipt_due_at = models.DateTimeField(null=True, editable=False)
     # What a program calls its request: the same again is the same message.
     idempotency_key = models.CharField(max_length=200, null=True, editable=False)
 
@@ -321,6 +378,25 @@ class Message(UUIDPrimaryKeyModel):
             ),
             # What has outlived its time.
             models.Index(fields=["expires_at"], name="messages_expiring", condition=models.Q(status="queued")),
+            # What hangs on a message.
+            models.Index(
+                fields=["connection", "target_external_id"],
+                name="messages_about",
+                condition=~models.Q(target_external_id=""),
+            ),
+            # Since when a chat has been answered.
+            models.Index(
+                fields=["conversation", "-happened_at"],
+                name="messages_answers",
+                condition=models.Q(direction="outbound") & ~models.Q(origin="campaign"),
+            ),
+            # Whose receipts may have been lost.
+            models.Index(
+                fields=["connection", "receipt_due_at"],
+                name="messages_without_receipt",
+                condition=models.Q(status="sent", receipt_due_at__isnull=False),
+            ),
+            GinIndex(fields=["search"], name="messages_search"),
             # Chats in which a message is on the way or uncertain.
             models.Index(
                 fields=["conversation", "status"],
@@ -331,6 +407,60 @@ class Message(UUIDPrimaryKeyModel):
 
     def __str__(self) -> str:
         return f"{self.get_direction_display()} · {self.get_status_display()}"
+
+
+class MediaStatus(models.TextChoices):
+    """waiting → stored | failed (may be asked for again) | refused (too large, or a type that is not taken)."""
+
+    WAITING = "waiting", pgettext_lazy("file", "Loading")
+    STORED = "stored", pgettext_lazy("file", "Loaded")
+    FAILED = "failed", pgettext_lazy("file", "Could not be loaded")
+    REFUSED = "refused", pgettext_lazy("file", "Refused")
+
+
+class MessageMedia(UUIDPrimaryKeyModel):
+    """The file of a message: where to get it, and once it is here, what it really is.
+
+    What the message itself announced (type, name, size, seconds) stays in `Message.details["media"]`.
+    """
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", verbose_name=_("unit"), db_index=False)
+    message = TenantForeignKey(Message, related_name="files", verbose_name=_("message"), db_index=False)
+    status = models.CharField(
+        _("status"), max_length=16, choices=MediaStatus, db_default=MediaStatus.WAITING, editable=False
+    )
+    # Sources: a link that the gateway told, or the bytes that came with the webhook, until they are stored.
+    url = models.TextField(blank=True, db_default="", editable=False)
+    content = models.BinaryField(null=True, editable=False)
+    # What was stored, by its own bytes.
+    file = models.FileField(_("file"), max_length=300, blank=True, db_default="", editable=False)
+    thumbnail = models.FileField(max_length=300, blank=True, db_default="", editable=False)
+    mime_type = models.CharField(_("type"), max_length=100, blank=True, db_default="", editable=False)
+    size = models.PositiveBigIntegerField(_("size"), null=True, editable=False)
+    sha256 = models.CharField("SHA-256", max_length=64, blank=True, db_default="", editable=False)
+    # Pixels.
+    width = models.PositiveIntegerField(null=True, editable=False)
+    height = models.PositiveIntegerField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0, editable=False)
+    due_at = models.DateTimeField(null=True, db_default=ClockNow(), editable=False)
+    claim_token = models.UUIDField(null=True, editable=False)
+    error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="", editable=False)
+    error = models.TextField(_("error"), blank=True, db_default="", editable=False)
+
+    class Meta:
+        db_table = "message_media"
+        verbose_name = _("file")
+        verbose_name_plural = _("files")
+        constraints = [
+            models.UniqueConstraint(fields=["message"], name="message_media_one_per_message"),
+            one_of("status", MediaStatus, "message_media_status"),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="message_media_due", condition=models.Q(status="waiting")),
+        ]
+
+    def __str__(self) -> str:
+        return self.file.name or self.get_status_display()
 
 
 class SendLane(models.Model):

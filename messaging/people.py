@@ -1,6 +1,8 @@
 """Who it is: from what WhatsApp or a person calls somebody to a contact and a conversation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.db import connection as database
@@ -35,6 +37,23 @@ def contact_of(unit: Unit, chat: ChatAddress, push_name: str | None) -> Contact:
         Contact.objects.filter(pk=contact.pk, name_is_ours=False).update(name=push_name)
         contact.name = push_name
     return contact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """Somebody appeared in an event: by these addresses, under this name ("" when none is told), at that time.
+
+    `at` None: the event does not tell when; then the name counts only where there is none yet.
+    """
+
+    address: ChatAddress
+    name: str = ""
+    at: datetime | None = None
+
+
+def contacts_of(unit: Unit, sightings: Sequence[Sighting]) -> list[Contact]:
+    """The contact behind each sighting, in their order; made when there is none."""
+    return [contact_of(unit, seen.address, seen.name) for seen in sightings]
 
 
 def known_contact_of(unit: Unit, chat: ChatAddress) -> Contact | None:

@@ -10,7 +10,7 @@ from django.db import connection as database
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
-from messaging.models import Message
+from messaging.models import ContactMerge, Message, MessageMedia
 from tests.factories import campaign, contact, conversation, reply
 from units.models import Unit, User
 from units.services import create_unit, delete_unit
@@ -98,6 +98,9 @@ LINKS = [
     ("conversations", "contact_id"),
     ("messages", "conversation_id"),
     ("messages", "connection_id"),
+    ("messages", "sender_id"),
+    ("message_media", "message_id"),
+    ("contact_merges", "kept_id"),
     ("campaign_recipients", "campaign_id"),
     ("campaign_recipients", "contact_id"),
     ("campaign_recipients", "message_id"),
@@ -108,11 +111,20 @@ LINKS = [
 def test_the_database_refuses_a_row_that_links_two_units(unit: Unit, table: str, column: str) -> None:
     other = create_unit("Outra")
     for owner in (unit, other):
-        reply(owner)
+        message = reply(owner)
+        if owner == unit:
+            MessageMedia.objects.create(unit=owner, message=message)
+        ContactMerge.objects.create(unit=owner, kept=message.conversation.contact, absorbed_id=uuid.uuid4())
         campaign(owner, people=1, start=False)
-    parent = {"contact_id": "contacts", "conversation_id": "conversations", "message_id": "messages"}.get(
-        column, "campaigns" if column == "campaign_id" else "unit_whatsapp_connections"
-    )
+    parent = {
+        "contact_id": "contacts",
+        "kept_id": "contacts",
+        "sender_id": "contacts",
+        "conversation_id": "conversations",
+        "message_id": "messages",
+        "campaign_id": "campaigns",
+        "connection_id": "unit_whatsapp_connections",
+    }[column]
     with pytest.raises(IntegrityError, match="same_unit"), transaction.atomic(), database.cursor() as cursor:
         cursor.execute(
             f"UPDATE {table} SET {column} = (SELECT id FROM {parent} WHERE unit_id = %s LIMIT 1) WHERE unit_id = %s",

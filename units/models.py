@@ -199,6 +199,10 @@ class WhatsAppConnection(UUIDPrimaryKeyModel):
     connecting_seen_at = models.DateTimeField(null=True, editable=False)
     # When somebody should ask the gateway how the connection is; null: nothing to ask.
     check_due_at = models.DateTimeField(null=True, editable=False)
+    # Off: what is said in groups is neither shown nor kept.
+    groups_enabled = models.BooleanField(
+        _("show groups"), db_default=False, default=False, help_text=_("Each group becomes a conversation.")
+    )
 
     interval_seconds = models.DecimalField(
         _("seconds between campaign messages"),

@@ -39,6 +39,8 @@ class WebhookEvent(UUIDPrimaryKeyModel):
         _("status"), max_length=16, choices=EventStatus, db_default=EventStatus.RECEIVED, editable=False
     )
     reason = models.TextField(_("reason"), blank=True, db_default="")
+    # WhatsApp's id of the message that it speaks of and that is not here; it is tried again when that arrives.
+    awaits = models.CharField(max_length=200, blank=True, db_default="", editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0)
     due_at = models.DateTimeField(_("due at"), db_default=ClockNow())
     settled_at = models.DateTimeField(_("settled at"), null=True)
@@ -60,7 +62,50 @@ class WebhookEvent(UUIDPrimaryKeyModel):
                 condition=models.Q(status="received"),
             ),
             models.Index(fields=["status", "-created_at"], name="webhook_events_listed"),
+            models.Index(
+                fields=["connection", "awaits"], name="webhook_events_awaiting", condition=~models.Q(awaits="")
+            ),
+            # What is old enough to go.
+            models.Index(
+                fields=["settled_at"],
+                name="webhook_events_settled",
+                condition=models.Q(status__in=["handled", "ignored"]),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.event or '?'} · {self.get_status_display()}"
+
+
+class Completeness(models.Model):
+    """What we know of how complete a number's messages are: hot columns, apart from the connection that people edit."""
+
+    connection = models.OneToOneField(
+        WhatsAppConnection,
+        models.DB_CASCADE,
+        primary_key=True,
+        related_name="completeness",
+        verbose_name=_("connection"),
+    )
+    # When the gateway last posted anything.
+    heard_at = models.DateTimeField(_("last event"), null=True, editable=False)
+    # Everything that WhatsApp told the gateway from here on is here; null: not known yet.
+    complete_since = models.DateTimeField(_("complete since"), null=True, editable=False)
+    # Up to here the gateway's own store has been compared with ours.
+    checked_until = models.DateTimeField(null=True, editable=False)
+    # The next comparison, and whoever makes it; null: none is wanted.
+    due_at = models.DateTimeField(null=True, editable=False)
+    claim_token = models.UUIDField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(db_default=0, editable=False)
+    error = models.TextField(_("error"), blank=True, db_default="", editable=False)
+
+    class Meta:
+        db_table = "inbound_completeness"
+        verbose_name = _("completeness")
+        verbose_name_plural = _("completeness")
+        indexes = [
+            models.Index(fields=["due_at"], name="inbound_completeness_due", condition=models.Q(due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.connection)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from messaging import events as messages
-from messaging.events import Chat, ChatAddress, MessageKind
+from messaging.events import CallChanged, Chat, ChatAddress, ContactsChanged, GroupsChanged, MessageKind
 from units import events as line
 from webhooks.parsers import events
 from webhooks.parsers.events import Ignored, IgnoreReason
@@ -25,12 +25,12 @@ KINDS = {
     line.InstanceLoggedOut: "instance",
     line.InstanceStatusChanged: "instance",
     line.InstanceRemoved: "instance",
-    events.ContactsChanged: "contacts",
+    ContactsChanged: "contacts",
     events.ChatsChanged: "chats",
     events.PresenceChanged: "presence",
-    events.CallChanged: "call",
+    CallChanged: "call",
     events.LabelChanged: "label",
-    events.GroupsChanged: "group",
+    GroupsChanged: "group",
     events.GroupParticipantsChanged: "group_participants",
 }
 IGNORED_KINDS = {
@@ -67,11 +67,11 @@ def kind_of(event: events.ParsedEvent) -> str:
 
 def chat_of(event: events.ParsedEvent) -> ChatAddress | None:
     match event:
-        case events.ContactsChanged(contacts=[one]):
+        case ContactsChanged(contacts=[one]):
             return one.address
         case events.ChatsChanged(chats=[one]):
             return one.address
-        case events.GroupsChanged(groups=[one]):
+        case GroupsChanged(groups=[one]):
             return one.address
         case events.GroupParticipantsChanged():
             return event.group

@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from messaging.events import MessageKind, MessageReceived
-from webhooks.parsers.events import ChatsChanged, ContactsChanged, Envelope, Ignored
+from messaging.events import ContactsChanged, MessageKind, MessageReceived
+from webhooks.parsers.events import ChatsChanged, Envelope, Ignored
 from webhooks.parsers.evolution import EVENTS, parse
 from webhooks.parsers.redaction import without_secrets
 

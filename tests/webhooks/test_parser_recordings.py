@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from messaging import events as messages
-from messaging.events import Chat, MessageKind, MessageReceived, MessageStatus
+from messaging.events import (
+    CallChanged,
+    Chat,
+    ContactsChanged,
+    GroupsChanged,
+    MessageKind,
+    MessageReceived,
+    MessageStatus,
+)
 from units import events as line
 from units.events import ConnectionState
 from webhooks.parsers import events
@@ -293,13 +301,13 @@ def test_the_end_of_qr_codes_is_told() -> None:
         ("baileys-status.instance-logged-out-by-whatsapp-401", line.InstanceStatusChanged),
         ("baileys-instance.delete", line.InstanceRemoved),
         ("baileys-remove.instance", line.InstanceRemoved),
-        ("baileys-call-offer", events.CallChanged),
+        ("baileys-call-offer", CallChanged),
         ("baileys-presence.update-presence-composing", events.PresenceChanged),
         ("baileys-group-participants.update-group-add", events.GroupParticipantsChanged),
-        ("reconstructed-groups.upsert", events.GroupsChanged),
+        ("reconstructed-groups.upsert", GroupsChanged),
         ("reconstructed-labels.association", events.LabelChanged),
         ("baileys-chats.update", events.ChatsChanged),
-        ("baileys-contacts.update-lid", events.ContactsChanged),
+        ("baileys-contacts.update-lid", ContactsChanged),
         ("error-webhook", Ignored),
         ("baileys-instance.create", Ignored),
     ],

@@ -1,12 +1,9 @@
 """People, chats, groups and labels of the phone, who is online, and who calls."""
 
-from messaging.events import Chat, ChatAddress
+from messaging.events import CallChanged, Chat, ChatAddress, ContactSeen, GroupSeen
 from webhooks.parsers.events import (
-    CallChanged,
     ChatSeen,
-    ContactSeen,
     GroupParticipantsChanged,
-    GroupSeen,
     LabelChanged,
     Presence,
     PresenceChanged,

@@ -9,7 +9,15 @@ from enum import StrEnum
 
 from django.utils.translation import gettext_noop
 
-from messaging.events import ChatAddress, HistorySynced, MessageEvent, MessageStatusChanged
+from messaging.events import (
+    CallChanged,
+    ChatAddress,
+    ContactsChanged,
+    GroupsChanged,
+    HistorySynced,
+    MessageEvent,
+    MessageStatusChanged,
+)
 from units.events import (
     ConnectionChanged,
     InstanceLoggedOut,
@@ -30,22 +38,6 @@ class IgnoreReason(StrEnum):
     NO_EVENT = gettext_noop("The body names no event, and its content does not reveal one.")
     OTHER_INSTANCE = gettext_noop("This part of the body belongs to another instance.")
     NOT_AN_OBJECT = gettext_noop("The body is not a JSON object.")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactSeen:
-    """One contact or group. A group's `name` here is the last speaker's: do not use it."""
-
-    address: ChatAddress
-    name: str | None = None
-    picture_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContactsChanged:
-    """Contacts were added or changed, at the sync after a pairing or around every message."""
-
-    contacts: tuple[ContactSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +76,6 @@ class PresenceChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallChanged:
-    """A call; `status` is offer, ringing, timeout, reject, accept, terminate, or another word as sent."""
-
-    external_id: str | None = None
-    chat: ChatAddress | None = None
-    status: str | None = None
-    is_video: bool = False
-    is_group: bool = False
-    timestamp: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LabelChanged:
     """A label of the Business app: edited (`chat` None), or put on or off a chat (`action` add, remove)."""
 
@@ -105,22 +85,6 @@ class LabelChanged:
     is_deleted: bool = False
     chat: ChatAddress | None = None
     action: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupSeen:
-    """A group; None means not told, not "emptied"."""
-
-    address: ChatAddress
-    subject: str | None = None
-    description: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupsChanged:
-    """Groups were joined or changed."""
-
-    groups: tuple[GroupSeen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

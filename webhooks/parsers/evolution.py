@@ -7,7 +7,7 @@ in the wild or recorded from Evolution 2.3.6, and lies in tests/evolution/.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from messaging.events import HistorySynced
+from messaging.events import ContactsChanged, GroupsChanged, HistorySynced
 from units.events import InstanceLoggedOut, InstanceRemoved
 from webhooks.parsers.directory import (
     address_of,
@@ -21,9 +21,7 @@ from webhooks.parsers.directory import (
 )
 from webhooks.parsers.events import (
     ChatsChanged,
-    ContactsChanged,
     Envelope,
-    GroupsChanged,
     Ignored,
     IgnoreReason,
     ParsedEvent,

@@ -6,11 +6,14 @@ from crm_whatsapp.db import tenant_key
 
 
 class Migration(migrations.Migration):
-    dependencies = [("messaging", "0002_initial")]
+    dependencies = [("messaging", "0003_search")]
 
     operations = [
         tenant_key("contact_addresses", "contact_id", "contacts", on_delete="CASCADE"),
         tenant_key("conversations", "contact_id", "contacts", on_delete="CASCADE"),
         tenant_key("messages", "connection_id", "unit_whatsapp_connections", on_delete="CASCADE"),
         tenant_key("messages", "conversation_id", "conversations", on_delete="CASCADE"),
+        tenant_key("messages", "sender_id", "contacts", on_delete="SET NULL"),
+        tenant_key("message_media", "message_id", "messages", on_delete="CASCADE"),
+        tenant_key("contact_merges", "kept_id", "contacts", on_delete="CASCADE"),
     ]
