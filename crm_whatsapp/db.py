@@ -78,17 +78,20 @@ def tenant_parent(name: str) -> models.UniqueConstraint:
     return models.UniqueConstraint(fields=["unit", "id"], name=f"{name}_tenant_key")
 
 
-def search_column(text: str) -> models.GeneratedField:
-    """The words of column `text`, without case and accents, together with the unit: for a GIN index.
+class SearchWords(models.Func):
+    """`crm_search(unit_id, text)`: the words of column `text`, without case and accents, together with the unit.
 
-    The unit is a word like the others, since the embedded server has no btree_gin: a common word of one unit is found
-    without reading everybody's (docs/decisions/0012-search.md).
+    For a GIN index and for what is asked of it: `….alias(words=SearchWords("body")).filter(words=query)`. The unit is a
+    word like the others, since the embedded server has no btree_gin: a common word of one unit is found without
+    reading everybody's (docs/decisions/0012-search.md). An index on the expression and no stored column: nobody reads
+    the words back, and every SELECT of a row would carry them.
     """
-    return models.GeneratedField(
-        expression=models.Func("unit_id", text, function="crm_search"),
-        output_field=SearchVectorField(),
-        db_persist=True,
-    )
+
+    function = "crm_search"
+    output_field = SearchVectorField()
+
+    def __init__(self, text: str, **extra: Any) -> None:
+        super().__init__("unit_id", text, **extra)
 
 
 def one_of(field: str, choices: type[models.TextChoices], name: str) -> models.CheckConstraint:
@@ -102,11 +105,11 @@ type Moves = Mapping[str, frozenset[str]]
 __all__ = [
     "ClockNow",
     "Moves",
+    "SearchWords",
     "StatusQuerySet",
     "TenantForeignKey",
     "UUIDPrimaryKeyModel",
     "one_of",
-    "search_column",
     "tenant_key",
     "tenant_parent",
 ]

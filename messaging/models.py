@@ -12,11 +12,11 @@ from django.utils.translation import pgettext_lazy
 from crm_whatsapp.db import (
     ClockNow,
     Moves,
+    SearchWords,
     StatusQuerySet,
     TenantForeignKey,
     UUIDPrimaryKeyModel,
     one_of,
-    search_column,
     tenant_parent,
 )
 from units.models import Provider, Unit, User, WhatsAppConnection
@@ -44,7 +44,6 @@ class Contact(UUIDPrimaryKeyModel):
     named_at = models.DateTimeField(null=True, editable=False)
     # A group is somebody to talk to like any other; whoever speaks in it is the message's `sender`.
     is_group = models.BooleanField(_("group"), db_default=False, editable=False)
-    search = search_column("name")
 
     objects = ContactQuerySet.as_manager()
 
@@ -55,7 +54,7 @@ class Contact(UUIDPrimaryKeyModel):
         constraints = [tenant_parent("contacts")]
         indexes = [
             models.Index(fields=["unit", "name", "id"], name="contacts_listed_by_name"),
-            GinIndex(fields=["search"], name="contacts_search"),
+            GinIndex(SearchWords("name"), name="contacts_search"),
         ]
 
     def __str__(self) -> str:
@@ -324,7 +323,6 @@ class Message(UUIDPrimaryKeyModel):
     edited_at = models.DateTimeField(_("edited at"), null=True, editable=False)
     # Deleted for everyone: the row stays, its text is shown to nobody.
     deleted_at = models.DateTimeField(_("deleted at"), null=True, editable=False)
-    search = search_column("body")
 
     status = models.CharField(_("status"), max_length=16, choices=MessageStatus)
     error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="")
@@ -335,6 +333,7 @@ class Message(UUIDPrimaryKeyModel):
     sent_at = models.DateTimeField(_("sent at"), null=True, editable=False)
     delivered_at = models.DateTimeField(_("delivered at"), null=True, editable=False)
     read_at = models.DateTimeField(_("read at"), null=True, editable=False)
+    played_at = models.DateTimeField(_("played at"), null=True, editable=False)
 
     # Sending: where to, when, and who has it in hand.
     recipient = models.CharField(_("recipient"), max_length=200, blank=True, db_default="")
@@ -396,7 +395,7 @@ class Message(UUIDPrimaryKeyModel):
                 name="messages_without_receipt",
                 condition=models.Q(status="sent", receipt_due_at__isnull=False),
             ),
-            GinIndex(fields=["search"], name="messages_search"),
+            GinIndex(SearchWords("body"), name="messages_search"),
             # Chats in which a message is on the way or uncertain.
             models.Index(
                 fields=["conversation", "status"],
