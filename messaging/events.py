@@ -131,16 +131,26 @@ class MessageReceived:
     - `external_id`: None when the payload has none; then there is nothing to make idempotent.
     - `author`: who wrote in a group or broadcast; None in direct chats.
     - `push_name`: the name the other person chose; None when it is empty, mere punctuation, or our own.
-    - `text`: what a person would read: text, caption, chosen option, emoji. A reaction without text is taken
-      back.
+    - `text`: what a person would read: text, caption, chosen option, emoji; at most 65,536 characters. A reaction
+      without text is taken back.
     - `target_id`: the message that is reacted to or voted on; `reply_to_id`: the quoted one, `quoted` what is told
       of it.
-    - `raw`: of a kind that is not known, the part that decided it, bounded in size.
-    - `details`: by kind, JSON values only. location: latitude, longitude, name, address, url, live · contact:
-      contacts [{name, phones}] · poll: options, selectable · poll_vote: votes · replies: option_id,
-      description · menus: options [{id, title}] · order, product: id, price_1000, currency, items · audio:
-      transcription · album: images, videos · group_invite: group, code · protocol: type. For any kind:
-      mentions [jid], referral {title, body, source_id, source_url, click_id} of the advert that led here.
+    - `raw`: of a kind that is not known, the part that decided it, at most 4 KiB of JSON without keys and
+      bytes; None for any other kind.
+    - `details`: JSON values only, each member only if told. Of any kind: mentions [jid]; referral {title, body,
+      source_id, source_url, click_id, source, app} of the advert that led here. By kind:
+      text: preview {url, title, description}
+      image, video, audio, document, sticker: transcription; album (id of the album's header); better_copy_of (id of
+      the same picture or video, which has come already in lower quality)
+      location: latitude, longitude, name, address, url, live
+      contact: contacts [{name, phones}]
+      poll: options [{title, votes}], selectable; poll_vote: votes
+      button_reply, list_reply, interactive_reply: option_id, description, answers {field: text} of a form
+      buttons, list, template, interactive: options [{id, title}]
+      order, product: id, price_1000, currency, items
+      group_invite: group, code
+      call: status (as in CallChanged), video, seconds, starts_at
+      album: images, videos; protocol: type
     - `raw_type`: the member that decided the kind, to say "unsupported message (type)".
     """
 
@@ -230,10 +240,14 @@ class CallChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactSeen:
-    """One contact or group. A group's `name` here is the last speaker's: do not use it."""
+    """One contact or group. A group's `name` here is the last speaker's: do not use it.
+
+    `verified_name`: of a business, as WhatsApp has checked it; `name` too, where no other is told.
+    """
 
     address: ChatAddress
     name: str | None = None
+    verified_name: str | None = None
     picture_url: str | None = None
 
 

@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from messaging.events import ContactsChanged, MessageKind, MessageReceived
 from webhooks.parsers.events import ChatsChanged, Envelope, Ignored
-from webhooks.parsers.evolution import EVENTS, parse
+from webhooks.parsers.evolution import EVENTS, parse, read_stored_message
+from webhooks.parsers.raw import RAW_MAX
 from webhooks.parsers.redaction import without_secrets
+from webhooks.parsers.values import NAME_MAX, TEXT_MAX
 
 EVOLUTION = Path(__file__).parents[1] / "evolution"
 BODIES = [json.loads(path.read_text())["payload"] for path in sorted((EVOLUTION / "payloads").glob("*.json"))] + [
@@ -89,7 +92,11 @@ def assert_storable(envelope: Envelope) -> None:
             assert leaf is None
     for event in envelope.events:
         if isinstance(event, MessageReceived):
-            json.dumps(event.details)
+            json.dumps(event.details, allow_nan=False)
+            assert len(json.dumps(event.raw, allow_nan=False)) <= RAW_MAX
+            assert (event.raw is None) or event.kind is MessageKind.UNKNOWN
+            assert len(event.text or "") <= TEXT_MAX
+            assert len(event.push_name or "") <= NAME_MAX
 
 
 def places(value: object) -> Iterator[tuple[Any, Any]]:
@@ -104,6 +111,12 @@ def places(value: object) -> Iterator[tuple[Any, Any]]:
 @given(JSON, st.none() | TEXTS)
 def test_any_json_value_is_read(body: object, path_event: str | None) -> None:
     assert_storable(parse(body, path_event=path_event))
+
+
+@settings(deadline=None)
+@given(JSON, st.none() | TEXTS)
+def test_any_record_is_read(record: object, own_phone: str | None) -> None:
+    assert_storable(Envelope(event="", instance=None, events=read_stored_message(record, own_phone)))
 
 
 @settings(deadline=None)
@@ -153,6 +166,19 @@ def test_unwrapping_and_wrappers_have_an_end() -> None:
     [event] = parse({"event": "messages.upsert", "data": {"key": {"id": "A"}, "message": message}}).events
     assert isinstance(event, MessageReceived)
     assert event.kind is MessageKind.UNKNOWN
+
+
+def test_what_is_nested_without_end_is_read_at_once() -> None:
+    deep: object = {"conversation": "deep"}
+    for _ in range(20_000):
+        deep = {"message": [deep]}
+    key = {"id": "A", "remoteJid": "5511999991234@s.whatsapp.net"}
+    started = time.process_time()
+    for message in (deep, {"futureMessage": deep}, {"extendedTextMessage": {"contextInfo": {"quotedMessage": deep}}}):
+        assert_storable(parse({"event": "messages.upsert", "data": {"key": key, "message": message}}))
+    assert_storable(parse({"event": "messages.upsert", "data": deep}))
+    without_secrets(deep)
+    assert time.process_time() - started < 1
 
 
 def test_one_bad_element_does_not_lose_the_others() -> None:

@@ -86,6 +86,7 @@ MESSAGES = {
                 "source_id": "120000",
                 "source_url": "https://example.invalid/ad",
                 "click_id": "CLID",
+                "source": "ctwa_ad",
             }
         }
     },
@@ -370,7 +371,7 @@ def test_a_list_cannot_smuggle_in_another_instance() -> None:
         ({"deviceSentMessage": {"message": {"conversation": "oi"}}}, "text", "oi"),
         ({"senderKeyDistributionMessage": {"groupId": "g"}, "conversation": "oi"}, "text", "oi"),
         ({"senderKeyDistributionMessage": {"groupId": "g"}}, "protocol", None),
-        ({"senderKeyDistributionMessage": {}, "eventMessage": {"name": "Festa"}}, "unknown", None),
+        ({"senderKeyDistributionMessage": {}, "eventMessage": {"name": "Festa"}}, "unknown", "Festa"),
         ({"messageContextInfo": {}}, "unknown", None),
         ({"interactiveResponseMessage": {"body": {"text": "Pronto"}}}, "interactive_reply", "Pronto"),
         (
@@ -379,6 +380,7 @@ def test_a_list_cannot_smuggle_in_another_instance() -> None:
             "x1",
         ),
         ({"buttonsResponseMessage": {"Response": {"SelectedDisplayText": "Sim"}}}, "button_reply", "Sim"),
+        ({"buttonsResponseMessage": {"selectedButtonText": "Sim"}}, "button_reply", "Sim"),
         ({"templateButtonReplyMessage": {"selectedID": "b7"}}, "button_reply", "b7"),
         ({"listResponseMessage": {"singleSelectReply": {"selectedRowID": "r7"}}}, "list_reply", "r7"),
         ({"pollUpdateMessage": {"vote": {"selectedOptions": ["Azul", "Verde"]}}}, "poll_vote", "Azul, Verde"),

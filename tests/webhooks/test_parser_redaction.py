@@ -32,11 +32,21 @@ HOOK = f"https://crm.example.com/webhooks/whatsapp/evolution/{CANARY}"
         {"json": {"body": {"apikey": CANARY}}},
         {"event": "call", "server_url": HOOK, "local": f"see {HOOK}/messages-upsert"},
         {"data": {"messages": [{"apikey": CANARY}]}},
+        {"body": " " + json.dumps({"event": "call", "apikey": CANARY, "destination": HOOK})},
+        [json.dumps({"body": json.dumps({"event": "call", "apikey": CANARY})})],
+        {"event": "call", "log": "[cut off at " + HOOK},
+        {"data": {"0": 1, "apikey": CANARY}},
     ],
     ids=lambda body: json.dumps(body)[:40],
 )
 def test_no_secret_of_an_envelope_or_wrapper_survives(body: object) -> None:
     assert CANARY not in json.dumps(without_secrets(body))
+
+
+def test_a_body_in_quotes_says_the_same_without_its_secrets() -> None:
+    inner = {"event": "messages.upsert", "data": {"key": {"id": "A"}, "message": {"conversation": "token: 123"}}}
+    quoted = json.dumps(inner | {"apikey": CANARY})
+    assert parse(without_secrets({"body": quoted})) == parse(inner)
 
 
 def test_what_a_message_says_stays_as_it_is() -> None:

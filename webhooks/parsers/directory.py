@@ -8,7 +8,7 @@ from webhooks.parsers.events import (
     Presence,
     PresenceChanged,
 )
-from webhooks.parsers.jids import parse_jid, same_person
+from webhooks.parsers.jids import lid_of, parse_jid, same_person
 from webhooks.parsers.values import (
     INT_MAX,
     JSONObject,
@@ -30,8 +30,10 @@ def address_of(element: object) -> ChatAddress | None:
     if isinstance(element, str):
         return parse_jid(element)
     record = mapping(element)
-    names = ("remoteJid", "jid", "id", "chatId", "remoteJidAlt", "phoneNumber", "lid")
-    return same_person(*(record.get(name) for name in names))
+    names = ("remoteJid", "jid", "id", "chatId", "remoteJidAlt", "phoneNumber", "senderPn")
+    return same_person(
+        *(record.get(name) for name in names), lid_of(record.get("lid")), lid_of(record.get("senderLid"))
+    )
 
 
 def read_contact_seen(element: object) -> ContactSeen | None:
@@ -39,9 +41,11 @@ def read_contact_seen(element: object) -> ContactSeen | None:
     address, record = address_of(element), mapping(element)
     if address is None:
         return None
-    names = (person_name(record.get(name)) for name in ("pushName", "name", "notify", "verifiedName"))
+    names = (person_name(record.get(name)) for name in ("pushName", "name", "notify"))
     picture = text(first(record, ("profilePicUrl", "profilePictureUrl", "imgUrl")))
-    return ContactSeen(address=address, name=next(filter(None, names), None), picture_url=picture)
+    verified = person_name(record.get("verifiedName"))
+    name = next(filter(None, names), None) or verified
+    return ContactSeen(address=address, name=name, verified_name=verified, picture_url=picture)
 
 
 def read_chat_seen(element: object) -> ChatSeen | None:
@@ -69,15 +73,30 @@ def read_group(element: object) -> GroupSeen | None:
     )
 
 
+def read_pairs(element: object) -> list[ContactSeen]:
+    """The participants of a group of whom it tells phone and LID: these are one person each."""
+    record = mapping(element)
+    told = map(address_of, [*items(record.get("participants")), *items(record.get("participantsData"))])
+    return [ContactSeen(address=person) for person in told if person and person.phone and person.lid]
+
+
+def _people(value: object, resolved: object) -> tuple[ChatAddress, ...]:
+    """Members of a group: JIDs, or objects that also tell the phone of a LID; `resolved` are such objects besides."""
+    known: dict[str, ChatAddress] = {}
+    for person in map(address_of, [*items(value), *items(resolved)]):
+        if person and (person.jid not in known or (person.phone and person.lid)):
+            known[person.jid] = person
+    return tuple(known.values())
+
+
 def read_participants(data: JSONObject) -> GroupParticipantsChanged:
-    """group-participants.update: participants are JIDs, or objects that also tell the phone of a LID."""
-    people = [address_of(person) for person in items(data.get("participants"))]
+    """group-participants.update; some versions add who the participants are as `participantsData`."""
     author = mapping(data.get("author"))
     return GroupParticipantsChanged(
         group=same_person(data.get("id"), data.get("jid"), data.get("remoteJid")),
         action=word(data.get("action")),
         author=address_of(author or data.get("author")),
-        participants=tuple(person for person in people if person),
+        participants=_people(data.get("participants"), data.get("participantsData")),
     )
 
 

@@ -4,10 +4,11 @@ Old versions, forks, n8n and loggers wrap, rename and damage the bodies; every v
 in the wild or recorded from Evolution 2.3.6, and lies in tests/evolution/.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from messaging.events import ContactsChanged, GroupsChanged, HistorySynced
+from messaging.events import ContactsChanged, GroupsChanged, HistorySynced, MessageEvent, MessageStatusChanged
 from units.events import InstanceLoggedOut, InstanceRemoved
 from webhooks.parsers.directory import (
     address_of,
@@ -16,6 +17,7 @@ from webhooks.parsers.directory import (
     read_contact_seen,
     read_group,
     read_label,
+    read_pairs,
     read_participants,
     read_presence,
 )
@@ -28,8 +30,8 @@ from webhooks.parsers.events import (
 )
 from webhooks.parsers.instances import read_connection, read_instance_status, read_qrcode
 from webhooks.parsers.jids import parse_jid
-from webhooks.parsers.messages import read_message
-from webhooks.parsers.updates import read_delete, read_edit, read_update
+from webhooks.parsers.messages import read_message, read_record, read_record_statuses
+from webhooks.parsers.updates import read_delete, read_edit, read_updates
 from webhooks.parsers.values import EMPTY, JSONObject, first, identifier, items, mapping
 
 # n8n inside a logger inside a forwarder is three.
@@ -48,10 +50,10 @@ class Delivery:
     data: object
     own_phone: str | None
 
-    def elements(self) -> list[object]:
-        """`data` as the list it is or stands for: `data.messages`, an array, or one object."""
+    def elements(self, *names: str) -> list[object]:
+        """`data` as the list it is or stands for: `data.messages` (or another of `names`), an array, or one object."""
         if isinstance(self.data, dict):
-            for name in ("messages", "keys"):
+            for name in names or ("messages", "keys"):
                 if isinstance(self.data.get(name), list | dict):
                     inner = self.data[name]
                     return list(inner) if isinstance(inner, list) else [inner]
@@ -78,6 +80,14 @@ def _history(delivery: Delivery) -> Iterable[ParsedEvent]:
     ]
     yield HistorySynced(messages=tuple(message for message in found if not isinstance(message, Ignored)))
     yield from (message for message in found if isinstance(message, Ignored))
+    if isinstance(delivery.data, dict) and items(delivery.data.get("contacts")):
+        # The library's own event brings the address book along.
+        yield from _contacts(delivery)
+
+
+def _updates(delivery: Delivery) -> Iterable[ParsedEvent]:
+    for element in delivery.elements() or [None]:
+        yield from read_updates(element, event=delivery.event, own_phone=delivery.own_phone)
 
 
 def _changes(read: Callable[..., ParsedEvent]) -> Reader:
@@ -93,21 +103,33 @@ def _each(read: Callable[[JSONObject], ParsedEvent]) -> Reader:
 
 
 def _contacts(delivery: Delivery) -> Iterable[ParsedEvent]:
-    seen = [read_contact_seen(element) for element in delivery.elements()]
+    seen = [read_contact_seen(element) for element in delivery.elements("contacts")]
     yield ContactsChanged(contacts=tuple(contact for contact in seen if contact))
     yield from _without_address(delivery, seen)
 
 
 def _chats(delivery: Delivery) -> Iterable[ParsedEvent]:
-    seen = [read_chat_seen(element) for element in delivery.elements()]
+    seen = [read_chat_seen(element) for element in delivery.elements("chats")]
     yield ChatsChanged(chats=tuple(chat for chat in seen if chat), deleted=delivery.event == "chats.delete")
     yield from _without_address(delivery, seen)
 
 
 def _groups(delivery: Delivery) -> Iterable[ParsedEvent]:
-    seen = [read_group(element) for element in delivery.elements()]
+    seen = [read_group(element) for element in delivery.elements("groups")]
     yield GroupsChanged(groups=tuple(group for group in seen if group))
     yield from _without_address(delivery, seen)
+    yield from _pairs(delivery.elements("groups"))
+
+
+def _participants(delivery: Delivery) -> Iterable[ParsedEvent]:
+    yield from (read_participants(record) for record in delivery.records())
+    yield from _pairs(delivery.records())
+
+
+def _pairs(elements: Iterable[object]) -> Iterable[ParsedEvent]:
+    """Who takes part in a group is of no use here; which phone and which LID are one person is."""
+    if pairs := [pair for element in elements for pair in read_pairs(element)]:
+        yield ContactsChanged(contacts=tuple(pairs))
 
 
 def _without_address(delivery: Delivery, seen: Iterable[object]) -> Iterable[ParsedEvent]:
@@ -125,7 +147,7 @@ EVENTS: dict[str, Reader] = {
     "send.message": _messages,
     "messages.set": _history,
     "messaging-history.set": _history,
-    "messages.update": _changes(read_update),
+    "messages.update": _updates,
     "messages.edited": _changes(read_edit),
     "send.message.update": _changes(read_edit),
     "messages.delete": _changes(read_delete),
@@ -146,13 +168,14 @@ EVENTS: dict[str, Reader] = {
     "chats.delete": _chats,
     "groups.upsert": _groups,
     "groups.update": _groups,
-    "group-participants.update": _each(read_participants),
+    "group-participants.update": _participants,
     "labels.edit": _each(read_label),
     "labels.association": _each(read_label),
     "presence.update": _each(read_presence),
     "call": _each(read_call),
     "typebot.start": _unused,
     "typebot.change-status": _unused,
+    "chama-ai.action": _unused,
     "creds.update": _unused,
     "error": _unused,
     "errors": _unused,
@@ -202,16 +225,40 @@ def parse(body: object, *, path_event: str | None = None) -> Envelope:
     return Envelope(event=names[0], instance=instance, events=tuple(events))
 
 
+def read_stored_message(
+    record: object, own_phone: str | None = None
+) -> tuple[MessageEvent | MessageStatusChanged | Ignored, ...]:
+    """One record of `findMessages`: the message as its webhook would have told it, then what became of it.
+
+    A message of ours that did not come from a phone is an API echo. After the message: one MessageStatusChanged for
+    each status in `MessageUpdate`, in the order of progress, and MessageDeleted when the record has lost its content
+    (baileys-findMessages-deleted-and-edited.json). Anything but an object is one Ignored.
+    """
+    told = read_record(record, event="messages.upsert", own_phone=own_phone)
+    return (*told, *read_record_statuses(record, own_phone=own_phone))
+
+
+def _decoded(value: object) -> object:
+    """The JSON in a text, for relays that put a body, or its `data`, in quotes; else the value as it is."""
+    if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
 def _unwrapped(body: object, depth: int) -> list[JSONObject]:
     """The bodies inside n8n items, arrays and loggers' records."""
+    body = _decoded(body)
     if isinstance(body, list) and depth:
         return [found for one in body for found in _unwrapped(one, depth - 1)]
     if not isinstance(body, dict):
         return []
-    inner = first(body, ("body", "json", "payload"))
-    if isinstance(inner, dict | list) and depth and not (_event_of(body) or "data" in body or "key" in body):
-        return _unwrapped(inner, depth - 1)
-    return [body]
+    if _event_of(body) or "data" in body or "key" in body:
+        return [body]
+    inner = _decoded(first(body, ("body", "json", "payload")))
+    return _unwrapped(inner, depth - 1) if isinstance(inner, dict | list) and depth else [body]
 
 
 def _event_of(body: JSONObject) -> str | None:
@@ -235,7 +282,7 @@ def _instance_of(body: JSONObject) -> str | None:
 
 
 def _events(name: str, body: JSONObject) -> Iterable[ParsedEvent]:
-    data = body.get("data")
+    data = _decoded(body.get("data"))
     if "data" not in body and (not name.startswith(("messages.", "send.")) or _MESSAGE_MEMBERS & body.keys()):
         data = body
     sender = parse_jid(body.get("sender"))

@@ -41,7 +41,7 @@ def read_qrcode(data: JSONObject) -> QRCodeUpdated:
     """qrcode.updated: an object, the bare image or the bare code, or the notice that the limit is reached."""
     qrcode = data.get("qrcode")
     inner = mapping(qrcode)
-    bare = text(qrcode)
+    bare = text(qrcode, limit=None)
     image = _image(inner.get("base64")) or _image(data.get("base64")) or _image(bare)
     code = text(inner.get("code")) or text(data.get("code"))
     if bare and not image:
@@ -65,7 +65,7 @@ def read_instance_status(data: JSONObject) -> InstanceStatusChanged:
 
 def _image(value: object) -> str | None:
     """The image as a data URI, whether it came with its prefix or without."""
-    image = text(value)
+    image = text(value, limit=None)
     if image is None or image.startswith("data:"):
         return image if image and image.startswith("data:image/") else None
     return f"data:image/png;base64,{image}" if len(image) >= _IMAGE_MIN and _BASE64.fullmatch(image) else None

@@ -49,20 +49,34 @@ def parse_jid(value: object) -> ChatAddress | None:
     )
 
 
-def same_person(*candidates: object) -> ChatAddress | None:
-    """The first address among the candidates, completed with the phone and the LID that the others tell."""
-    found = [address for address in map(parse_jid, candidates) if address]
-    if not found:
-        return None
-    address = found[0]
-    if address.kind not in (Chat.INDIVIDUAL, Chat.LID):
+def same_person(*candidates: object, own_phone: str | None = None) -> ChatAddress | None:
+    """The first address among the candidates, completed with the phone and the LID that the others tell.
+
+    What completes another's address is never our own phone.
+    """
+    address = phone = lid = None
+    for candidate in candidates:
+        # Nearly always: most of the members do not exist in this version.
+        if candidate is None or (found := parse_jid(candidate)) is None:
+            continue
+        if address is None:
+            address = found
+        elif own_phone and found.phone == own_phone:
+            continue
+        phone, lid = phone or found.phone, lid or found.lid
+    if address is None or address.kind not in (Chat.INDIVIDUAL, Chat.LID):
         return address
-    return ChatAddress(
-        jid=address.jid,
-        kind=address.kind,
-        phone=next((other.phone for other in found if other.phone), None),
-        lid=next((other.lid for other in found if other.lid), None),
-    )
+    if phone and lid and phone[1:] == lid:
+        # Evolution cuts "@lid" off where it knows no phone (`participantsData` of group-participants.update).
+        phone, lid = address.phone, address.lid
+    if phone == address.phone and lid == address.lid:
+        return address
+    return ChatAddress(jid=address.jid, kind=address.kind, phone=phone, lid=lid)
+
+
+def lid_of(value: object) -> object:
+    """The value of a member that can only be a LID: bare digits are one, and no phone."""
+    return f"{value}@lid" if isinstance(value, str) and _DIGITS.fullmatch(value) else value
 
 
 def key_of(element: JSONObject) -> JSONObject:
@@ -89,16 +103,20 @@ def chat_of(element: JSONObject, *, own_phone: str | None) -> ChatAddress | None
     """
     key = key_of(element)
     remote = [key.get("remoteJid"), key.get("remoteJID"), element.get("remoteJid")]
-    others = [key.get("remoteJidAlt"), element.get("remoteJidAlt")]
+    others: list[object] = [key.get("remoteJidAlt"), element.get("remoteJidAlt")]
     if is_from_me(element):
         # The sender is us: neither our LID nor our phone may become the contact's.
-        others += [key.get("recipientPn"), key.get("recipientLid")]
-        sender = parse_jid(key.get("senderPn"))
-        if sender and own_phone and sender.phone != own_phone:
+        others += [key.get("recipientPn"), lid_of(key.get("recipientLid"))]
+        if own_phone:
             others.append(key.get("senderPn"))
     else:
-        others += [source.get(name) for name in ("senderPn", "senderLid") for source in (key, element)]
-    return same_person(*remote, *others, key.get("previousRemoteJid"), element.get("previousRemoteJid"))
+        others += [key.get("senderPn"), element.get("senderPn")]
+        others += [lid_of(key.get("senderLid")), lid_of(element.get("senderLid"))]
+        if (named := parse_jid(key.get("participant"))) is None or named == parse_jid(key.get("remoteJid")):
+            # Of a direct chat some versions name the other side as participant too.
+            others += [key.get("participantPn"), key.get("participantAlt")]
+    others += [key.get("previousRemoteJid"), element.get("previousRemoteJid")]
+    return same_person(*remote, *others, own_phone=own_phone)
 
 
 def author_of(element: JSONObject, chat: ChatAddress | None) -> ChatAddress | None:

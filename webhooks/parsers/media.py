@@ -5,6 +5,8 @@ import re
 from messaging.events import Media
 from webhooks.parsers.values import INT_MAX, JSONObject, first, flag, integer, text
 
+# Of a data URI, before its comma; longer than any type with its parameters.
+_PREFIX_MAX = 200
 _LINK = re.compile(r"https?://([^/?#\s]+)\S*", re.IGNORECASE)
 
 
@@ -15,6 +17,7 @@ def read_media(value: JSONObject, message: JSONObject, element: JSONObject) -> M
     """
     link = first(value, ("url", "URL"))
     inline = value.get("media")
+    links = (message.get("mediaUrl"), value.get("mediaUrl"), element.get("mediaUrl"), inline, link)
     return Media(
         mime_type=text(first(value, ("mimetype", "mime_type"))),
         file_name=text(first(value, ("fileName", "filename", "title"))),
@@ -25,18 +28,23 @@ def read_media(value: JSONObject, message: JSONObject, element: JSONObject) -> M
         is_view_once=bool(flag(value.get("viewOnce"))),
         width=integer(value.get("width"), high=INT_MAX),
         height=integer(value.get("height"), high=INT_MAX),
-        url=_plain(message.get("mediaUrl")) or _plain(value.get("mediaUrl")) or _plain(inline) or _plain(link),
+        url=next(filter(None, map(_plain, links)), None),
         encrypted_url=_encrypted(link),
         base64=_base64(message) or _base64(value) or _base64(element) or _inline(inline),
     )
 
 
 def _base64(source: JSONObject) -> str | None:
-    return text(source.get("base64")) if isinstance(source.get("base64"), str) else None
+    return _inline(source.get("base64"))
 
 
 def _inline(value: object) -> str | None:
-    return text(value) if isinstance(value, str) and not _LINK.match(value) else None
+    """The file itself in base64, without the "data:image/png;base64," that some put before it."""
+    if not isinstance(value, str) or _LINK.match(value):
+        return None
+    if value.startswith("data:"):
+        value = value[:_PREFIX_MAX].partition(",")[2] + value[_PREFIX_MAX:]
+    return text(value, limit=None)
 
 
 def _plain(value: object) -> str | None:

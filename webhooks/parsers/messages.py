@@ -7,21 +7,20 @@ from messaging.events import (
     MessageKind,
     MessageReceived,
     MessageStatus,
+    MessageStatusChanged,
 )
 from webhooks.parsers.content import Content, read_content
+from webhooks.parsers.context import circumstances, is_forwarded, read_quoted, reply_target
 from webhooks.parsers.events import Ignored, IgnoreReason
 from webhooks.parsers.jids import author_of, chat_of, is_from_me, key_id, key_of
 from webhooks.parsers.values import (
     JSONObject,
-    compact,
     first,
-    flag,
     identifier,
     integer,
     items,
     mapping,
     person_name,
-    text,
     timestamp,
     word,
 )
@@ -45,8 +44,25 @@ _STATUSES = {
     "played": MessageStatus.PLAYED,
     "deleted": MessageStatus.DELETED,
 }
-# messageStubType of a message that the gateway could not decrypt.
+# messageStubType of a message that the gateway could not decrypt. It is not shown: the same id comes again once the
+# sender's phone has repeated it, and what stands in its place would make that a duplicate. Evolution posts none.
 _CIPHERTEXT = frozenset({"2", "CIPHERTEXT"})
+_REVOKED = frozenset({"1", "REVOKE"})
+# Calls that nobody answered, and whether they were with video.
+_MISSED_CALLS = {
+    "40": False,
+    "CALL_MISSED_VOICE": False,
+    "41": True,
+    "CALL_MISSED_VIDEO": True,
+    "45": False,
+    "CALL_MISSED_GROUP_VOICE": False,
+    "46": True,
+    "CALL_MISSED_GROUP_VIDEO": True,
+    "169": False,
+    "SILENCED_UNKNOWN_CALLER_AUDIO": False,
+    "170": True,
+    "SILENCED_UNKNOWN_CALLER_VIDEO": True,
+}
 
 
 def read_status(value: object) -> MessageStatus | None:
@@ -100,7 +116,6 @@ def read_message(
             author=author,
             timestamp=sent_at,
         )
-    quoted = mapping(inner.get("quoted"))
     return MessageReceived(
         kind=content.kind,
         external_id=external_id(outer),
@@ -109,17 +124,19 @@ def read_message(
         chat=chat,
         author=author,
         # In echoes it is our own name, "Você" in a Portuguese Evolution.
-        push_name=None if from_me else person_name(outer.get("pushName")),
+        push_name=None if from_me else person_name(outer.get("pushName")) or person_name(outer.get("verifiedBizName")),
         text=content.text,
         timestamp=sent_at,
         target_id=content.target_id,
-        reply_to_id=identifier(first(content.context, ("stanzaId", "stanzaID"))) or key_id(quoted),
-        is_forwarded=_is_forwarded(content.context),
+        reply_to_id=reply_target(content.context, inner),
+        quoted=read_quoted(content.context, chat, own_phone) if content.context else None,
+        is_forwarded=is_forwarded(content.context),
         status=read_status(outer.get("status")),
         media=content.media,
-        details=content.details | _circumstances(content.context),
+        details=content.details | circumstances(content.context, outer, content),
         source=word(outer.get("source")),
         raw_type=content.raw_type,
+        raw=content.raw,
     )
 
 
@@ -129,27 +146,61 @@ def _loose_text(outer: JSONObject) -> object:
 
 
 def _stub(outer: JSONObject, content: Content) -> Content:
-    """A message without content whose `messageStubType` says why: not decrypted, or a notice of the app."""
-    stub = text(outer.get("messageStubType"))
-    if stub is None:
+    """A message without content whose `messageStubType` says why: deleted, a missed call, not decrypted, a notice."""
+    stub = (identifier(outer.get("messageStubType")) or "").upper()
+    if stub in ("", "0", "UNKNOWN"):
         return content
-    kind = MessageKind.ENCRYPTED if stub.upper() in _CIPHERTEXT else MessageKind.PROTOCOL
-    return Content(kind=kind, raw_type=f"messageStubType {stub}")
+    raw_type = f"messageStubType {stub}"
+    if stub in _REVOKED:
+        return Content(kind=MessageKind.DELETE, target_id=external_id(outer), raw_type=raw_type)
+    if stub in _MISSED_CALLS:
+        call = {"status": "timeout", "video": _MISSED_CALLS[stub]}
+        return Content(kind=MessageKind.CALL, details=call, raw_type=raw_type)
+    kind = MessageKind.ENCRYPTED if stub in _CIPHERTEXT else MessageKind.PROTOCOL
+    return Content(kind=kind, raw_type=raw_type)
 
 
-def _is_forwarded(context: JSONObject) -> bool:
-    return bool(flag(context.get("isForwarded"))) or bool(integer(context.get("forwardingScore")))
+# Programs that only a person holds: a message of ours from one of them was no send of ours.
+_PHONES = frozenset({"android", "ios", "desktop"})
 
 
-def _circumstances(context: JSONObject) -> dict[str, object]:
-    """Who was mentioned, and the advert that the person came from."""
-    mentions = [jid for jid in map(identifier, items(first(context, ("mentionedJid", "mentionedJID")))) if jid]
-    advert = mapping(context.get("externalAdReply"))
-    referral = compact(
-        title=text(advert.get("title")),
-        body=text(advert.get("body")),
-        source_id=identifier(first(advert, ("sourceId", "sourceID"))),
-        source_url=text(first(advert, ("sourceUrl", "sourceURL"))),
-        click_id=text(advert.get("ctwaClid")),
+def read_record(record: object, *, event: str, own_phone: str | None) -> tuple[MessageEvent | Ignored, ...]:
+    """A row of Evolution's database as `findMessages` gives it: the message, and that it was deleted, if it was.
+
+    The row of a send through the API looks like that of one typed in WhatsApp Web: both count as echoes, so that
+    they can settle an uncertain message.
+    """
+    outer = mapping(record)
+    is_echo = is_from_me(outer) is True and word(outer.get("source")) not in _PHONES
+    message = read_message(record, event=event, own_phone=own_phone, is_api_echo=is_echo)
+    statuses = [read_status(mapping(update).get("status")) for update in items(outer.get("MessageUpdate"))]
+    has_content = bool(mapping(outer.get("message")))
+    if not isinstance(message, MessageReceived) or MessageStatus.DELETED not in statuses or has_content:
+        # Some releases write DELETED for an edit as well: only a row that lost its content was deleted.
+        return (message,)
+    deleted = MessageDeleted(
+        external_id=message.external_id,
+        target_id=message.external_id,
+        from_me=message.from_me,
+        chat=message.chat,
+        author=message.author,
     )
-    return compact(mentions=mentions or None, referral=referral or None)
+    return (message, deleted)
+
+
+def read_record_statuses(record: object, *, own_phone: str | None) -> list[MessageStatusChanged]:
+    """The receipts in a record's `MessageUpdate`, each once, in the order of progress: the list has no order."""
+    outer = mapping(record)
+    told = {read_status(mapping(update).get("status")) for update in items(outer.get("MessageUpdate"))}
+    chat = chat_of(outer, own_phone=own_phone)
+    return [
+        MessageStatusChanged(
+            external_id=external_id(outer),
+            status=status,
+            from_me=is_from_me(outer),
+            chat=chat,
+            participant=author_of(outer, chat),
+        )
+        for status in MessageStatus
+        if status in told and status is not MessageStatus.DELETED
+    ]

@@ -7,9 +7,15 @@
 - n8n passes the request's headers on, and so whatever authorises it.
 """
 
+import json
 import re
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
 
 _MASK = "***"
+
+type _Container = dict[Any, object] | list[object]
 
 # Never a member of a WhatsApp message: dropped wherever they stand.
 _ANYWHERE = frozenset({"apikey", "xapikey", "apitoken"})
@@ -29,6 +35,11 @@ _OUTSIDE_MESSAGES = frozenset(
         "webhookurl",
     }
 )
+# No object of so few members is passed over.
+_FEW = 64
+# How a body in quotes begins.
+_OPENING = ("{", "[")
+_SECRET = _ANYWHERE | _OUTSIDE_MESSAGES
 _MESSAGES = frozenset({"message", "messages", "editedmessage", "update", "contextinfo"})
 
 _HOOK = re.compile(r"(/webhooks/whatsapp/evolution/)[^/?#\s\"'\\<>&]+", re.IGNORECASE)
@@ -52,29 +63,52 @@ def without_secrets(body: object) -> object:
     Goes down without recursion: a body may be nested as deep as the JSON decoder allows.
     """
     result: list[object] = [None]
-    # (value, container it goes into, its place there, whether it belongs to a message)
-    pending: list[tuple[object, list[object] | dict[str, object], int | str, bool]] = [(body, result, 0, False)]
+    # (container to copy, its copy, whether it belongs to a message). Only containers wait here: this runs for every
+    # webhook before its answer.
+    pending: list[tuple[_Container, _Container, bool]] = [([body], result, False)]
     while pending:
-        value, container, place, in_message = pending.pop()
-        copy: object = value
-        if isinstance(value, dict):
-            kept: dict[str, object] = {}
-            copy = kept
-            for name, member in value.items():
-                word = _folded(name)
-                if word in _ANYWHERE or (word in _OUTSIDE_MESSAGES and not in_message):
+        container, copy, in_message = pending.pop()
+        members: Iterable[tuple[Any, object]]
+        members = container.items() if isinstance(container, dict) else enumerate(container)
+        for place, value in members:
+            inside = in_message
+            if isinstance(place, str):
+                word = _word(place) if len(place) < _LONG else _folded(place)
+                if word in _SECRET and (not in_message or word in _ANYWHERE):
                     continue
-                # The place keeps the order of the members.
-                kept[name] = None
-                pending.append((member, kept, name, in_message or word in _MESSAGES))
-        elif isinstance(value, list):
-            listed: list[object] = [None] * len(value)
-            copy = listed
-            pending.extend((member, listed, index, in_message) for index, member in enumerate(value))
-        elif isinstance(value, str) and not in_message and "/webhooks/" in value.lower():
-            copy = _HOOK.sub(rf"\1{_MASK}", value)
-        container[place] = copy  # type: ignore[index]
+                inside = in_message or word in _MESSAGES
+            kept: object = value
+            if isinstance(value, dict):
+                if not _is_bytes(value):
+                    pending.append((value, kept := {}, inside))
+            elif isinstance(value, list):
+                listed: list[object] = [None] * len(value)
+                pending.append((value, listed, inside))
+                kept = listed
+            elif isinstance(value, str) and not inside:
+                if value.lstrip()[:1] in _OPENING:
+                    kept = _unquoted(value)
+                elif "/webhooks/" in value.lower():
+                    kept = _HOOK.sub(rf"\1{_MASK}", value)
+            copy[place] = kept
     return result[0]
+
+
+def _is_bytes(value: dict[str, object]) -> bool:
+    """A thumbnail as JavaScript writes bytes down, `{"0": 255, "1": 216, …}`: thousands of members, which are not worth
+    looking at. A secret could be put among them on purpose, by somebody who has it anyhow.
+    """
+    return len(value) > _FEW and "0" in value and str(len(value) - 1) in value and isinstance(value["0"], int)
+
+
+def _unquoted(value: str) -> str:
+    """A body that a relay has put in quotes, without its secrets; as it is when it has none."""
+    try:
+        body = json.loads(value)
+        kept = without_secrets(body)
+        return value if kept == body else json.dumps(kept)
+    except (ValueError, RecursionError):
+        return mask_secrets_in_bytes(value.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def mask_secrets_in_bytes(raw: bytes) -> bytes:
@@ -91,3 +125,8 @@ def mask_secrets_in_bytes(raw: bytes) -> bytes:
 
 def _folded(name: str) -> str:
     return name.lower().replace("_", "").replace("-", "")
+
+
+# Bodies use the same few names. What is longer than any of them is not remembered: it may be long indeed.
+_LONG = 64
+_word = lru_cache(4096)(_folded)

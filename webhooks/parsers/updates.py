@@ -1,11 +1,20 @@
 """What became of a message: messages.update, messages.edited, messages.delete, send.message.update."""
 
-from messaging.events import MessageDeleted, MessageEdited, MessageKind, MessageReceived, MessageStatusChanged
+from messaging.events import (
+    Chat,
+    ChatAddress,
+    MessageDeleted,
+    MessageEdited,
+    MessageKind,
+    MessageReceived,
+    MessageStatus,
+    MessageStatusChanged,
+)
 from webhooks.parsers.content import Content, protocol_kind, read_content
 from webhooks.parsers.events import Ignored, IgnoreReason
-from webhooks.parsers.jids import author_of, chat_of, is_from_me, key_id
+from webhooks.parsers.jids import author_of, chat_of, is_from_me, key_id, parse_jid
 from webhooks.parsers.menus import read_votes
-from webhooks.parsers.messages import external_id, read_status
+from webhooks.parsers.messages import external_id, read_record_statuses, read_status
 from webhooks.parsers.values import EMPTY, JSONObject, first, items, lines, mapping, text, timestamp
 
 type Update = MessageStatusChanged | MessageEdited | MessageDeleted | MessageReceived | Ignored
@@ -13,9 +22,20 @@ type Update = MessageStatusChanged | MessageEdited | MessageDeleted | MessageRec
 _NOTHING = Content(kind=MessageKind.UNKNOWN)
 
 
-def read_update(element: object, *, event: str, own_phone: str | None) -> Update:
-    """messages.update: a receipt; or, in some versions, an edit or a deletion."""
+# Where Evolution has a status to tell for something that is no receipt, it writes this one.
+_NO_RECEIPT = (None, MessageStatus.SERVER_ACK)
+
+
+def read_updates(element: object, *, event: str, own_phone: str | None) -> list[Update]:
+    """messages.update: what one element tells; a list of statuses (`MessageUpdate`) is several receipts."""
     outer = mapping(element)
+    if items(outer.get("MessageUpdate")) and "status" not in outer:
+        return list(read_record_statuses(outer, own_phone=own_phone))
+    return [read_update(outer, event=event, own_phone=own_phone)]
+
+
+def read_update(outer: JSONObject, *, event: str, own_phone: str | None) -> Update:
+    """A receipt; or, in some versions, an edit, a deletion or a poll vote."""
     if not outer:
         return Ignored(event=event, reason=IgnoreReason.NO_MESSAGE)
     update = mapping(outer.get("update"))
@@ -23,16 +43,23 @@ def read_update(element: object, *, event: str, own_phone: str | None) -> Update
     content = _new_content(outer)
     if content.kind is MessageKind.DELETE or ("message" in update and update["message"] is None):
         return _deleted(outer, own_phone, content)
+    if status in _NO_RECEIPT and content.kind is MessageKind.REACTION:
+        # A reaction is a message; the key is that of the message reacted to.
+        return _reaction(outer, own_phone, content)
     if content.kind is MessageKind.EDIT or (status is None and "message" in update and content.text):
         return _edited(outer, own_phone, content)
     votes = read_votes(EMPTY, outer) or read_votes(EMPTY, update)
+    is_own = is_from_me(outer)
     chat = chat_of(outer, own_phone=own_phone)
-    if votes and status is None:
+    if votes and status in _NO_RECEIPT:
+        voter = _voter(outer) or _voter(update)
+        is_direct = chat is not None and chat.kind in (Chat.INDIVIDUAL, Chat.LID)
         return MessageReceived(
             kind=MessageKind.POLL_VOTE,
-            from_me=bool(is_from_me(outer)),
+            # The key is the poll's: `fromMe` tells whose poll it is. Who is not known to be us is the other side.
+            from_me=voter.phone == own_phone if voter and own_phone and voter.phone else not voter and bool(is_own),
             chat=chat,
-            author=author_of(outer, chat),
+            author=None if is_direct else voter or author_of(outer, chat),
             text=", ".join(votes),
             target_id=external_id(outer),
             details={"votes": votes},
@@ -41,12 +68,34 @@ def read_update(element: object, *, event: str, own_phone: str | None) -> Update
     return MessageStatusChanged(
         external_id=external_id(outer),
         status=status,
-        from_me=is_from_me(outer),
+        from_me=is_own,
         chat=chat,
         participant=author_of(outer, chat),
         error=_error(outer) or _error(update),
         timestamp=_time(outer, update),
     )
+
+
+def _reaction(outer: JSONObject, own_phone: str | None, content: Content) -> MessageReceived:
+    chat = chat_of(outer, own_phone=own_phone)
+    own_id = external_id(outer)
+    return MessageReceived(
+        kind=MessageKind.REACTION,
+        external_id=own_id if own_id != content.target_id else None,
+        from_me=bool(is_from_me(outer)),
+        chat=chat,
+        author=author_of(outer, chat),
+        text=content.text,
+        timestamp=_time(outer, mapping(outer.get("update"))),
+        target_id=content.target_id or own_id,
+        raw_type=content.raw_type,
+    )
+
+
+def _voter(source: JSONObject) -> ChatAddress | None:
+    """Who voted, of the votes that `pollUpdates` counts up."""
+    voters = (voter for option in items(source.get("pollUpdates")) for voter in items(mapping(option).get("voters")))
+    return next(filter(None, map(parse_jid, voters)), None)
 
 
 def read_edit(element: object, *, event: str, own_phone: str | None) -> Update:

@@ -18,7 +18,14 @@ TIME_MIN, TIME_MAX = 1_000_000_000, 4_102_444_800
 # The longest id seen is Meta's wamid with some 90 characters.
 IDENTIFIER_MAX = 200
 
+# WhatsApp's own limit for a text. Longer ones are made to crash phones, and PostgreSQL's text search refuses a
+# megabyte.
+TEXT_MAX = 65_536
+NAME_MAX = 200
+
 _DIGITS = re.compile(r"[+-]?\d{1,20}(?:\.0+)?", re.ASCII)
+# Where no name is known, Evolution fills in the JID, or the part before its "@".
+_NO_NAME = re.compile(r"\+?\d{8,}(?:[-:]\d+)?(?:@[a-z.]+)?|\S+@(?:s\.whatsapp\.net|lid|g\.us)", re.ASCII)
 
 
 def mapping(value: object) -> JSONObject:
@@ -42,6 +49,8 @@ def first(source: JSONObject, names: Iterable[str]) -> object:
 
 def clean(value: str) -> str:
     """Without NUL and lone surrogates: PostgreSQL refuses both. Two halves of a pair are joined."""
+    if value.isascii():
+        return value.replace("\x00", "") if "\x00" in value else value
     if "\x00" in value:
         value = value.replace("\x00", "")
     try:
@@ -51,11 +60,13 @@ def clean(value: str) -> str:
     return value
 
 
-def text(value: object) -> str | None:
-    """Something to read, or None when there is nothing. A number stands for its digits."""
+def text(value: object, *, limit: int | None = TEXT_MAX) -> str | None:
+    """Something to read, cut at `limit` characters, or None when there is nothing. A number stands for its digits."""
+    if isinstance(value, str):
+        return clean(value[:limit]) or None
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= BIGINT_MAX:
         return str(value)
-    return (clean(value) or None) if isinstance(value, str) else None
+    return None
 
 
 def identifier(value: object) -> str | None:
@@ -72,24 +83,33 @@ def word(value: object) -> str | None:
 
 
 def person_name(value: object) -> str | None:
-    """A name worth showing: None for "" and for mere punctuation such as "."; an emoji is a name."""
+    """A name worth showing, cut at NAME_MAX: None for "", for mere punctuation such as ".", for a number or a JID in
+    a name's place; an emoji is a name.
+    """
     if not isinstance(value, str):
         return None
-    name = clean(value).strip()
+    name = clean(value[:TEXT_MAX]).strip()[:NAME_MAX]
+    if _NO_NAME.fullmatch(name):
+        return None
     return name if any(unicodedata.category(char)[0] not in "PZC" for char in name) else None
 
 
 def lines(*parts: str | None) -> str | None:
     """The parts that say something, one a line, none twice."""
-    return "\n".join(dict.fromkeys(part for part in parts if part)) or None
+    return "\n".join(dict.fromkeys(part for part in parts if part))[:TEXT_MAX] or None
+
+
+_FLAGS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def flag(value: object) -> bool | None:
     """A boolean, also as 0/1 or as a word; None when it is neither."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, int | str):
-        return {"true": True, "1": True, "false": False, "0": False}.get(str(value)[:5].lower())
+    if isinstance(value, str):
+        return _FLAGS.get(value[:6].lower())
+    if isinstance(value, int):
+        return bool(value) if value in (0, 1) else None
     return None
 
 
@@ -125,7 +145,7 @@ def decimal(value: object, limit: float) -> float | None:
 
 def timestamp(value: object) -> int | None:
     """Unix seconds, from seconds, milli- or microseconds, their digits, a Long, or a zoned ISO time."""
-    seconds = integer(value)
+    seconds = int(value) if isinstance(value, float) and 0 <= value < BIGINT_MAX else integer(value)
     if seconds is None:
         if not isinstance(value, str) or len(value) > 40:
             return None
