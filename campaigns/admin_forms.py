@@ -71,7 +71,7 @@ class AudienceForm(forms.Form):
     def contacts(self, unit: Unit) -> QuerySet[Contact]:
         """The chosen contacts of `unit`; makes those that are new."""
         chosen = [contact_by_phone(unit, phone).pk for phone in self.cleaned_data["phones"]]
-        contacts = Contact.objects.filter(unit=unit)
+        contacts = Contact.objects.people().filter(unit=unit)
         return contacts if self.cleaned_data["everyone"] else contacts.filter(pk__in=chosen)
 
 

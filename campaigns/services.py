@@ -78,7 +78,7 @@ class CampaignService:
         return campaign
 
     def add_contacts(self, contacts: QuerySet[Contact] | Iterable[Contact]) -> int:
-        """Make contacts of the campaign's own unit recipients, each once; the number of new ones.
+        """Make contacts of the campaign's own unit recipients, each once, groups never; the number of new ones.
 
         Raises NotPossible once the campaign has ended.
         """
@@ -90,13 +90,15 @@ class CampaignService:
         rows = (
             CampaignRecipient(unit_id=self.campaign.unit_id, campaign=self.campaign, contact_id=contact.id)
             for contact in contacts
+            if not contact.is_group
         )
         CampaignRecipient.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
         return self.campaign.recipients.count() - before
 
     def _add_all(self, contacts: QuerySet[Contact]) -> int:
         """One statement, however many: the rows never leave the database."""
-        wanted, parameters = contacts.filter(unit_id=self.campaign.unit_id).values("id").query.sql_with_params()
+        people = contacts.filter(unit_id=self.campaign.unit_id, is_group=False)
+        wanted, parameters = people.values("id").query.sql_with_params()
         with database.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO campaign_recipients (unit_id, campaign_id, contact_id)"  # noqa: S608
@@ -169,7 +171,7 @@ class CampaignService:
 
         A worker that has claimed such a message finds it gone, and sends nothing. The database cuts the links.
         """
-        waiting = Message.objects.filter(recipients__campaign=self.campaign).waiting()
+        waiting = Message.objects.filter(recipients__campaign=self.campaign).waiting().order_by("pk")
         ids = list(waiting.select_for_update(of=("self",)).values_list("id", flat=True))
         taken = list(self.campaign.recipients.filter(message_id__in=ids).values_list("id", flat=True))
         Message.objects.filter(id__in=ids).waiting().delete()

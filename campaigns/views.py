@@ -166,7 +166,7 @@ class RecipientListView(CampaignScope, generics.ListAPIView):
 def recipients(unit: Unit, wanted: dict[str, Any]) -> Any:
     """The contacts of `unit` that a new campaign is for. Raises ValidationError, with the place in the list."""
     if wanted["everyone"]:
-        return Contact.objects.filter(unit=unit)
+        return Contact.objects.people().filter(unit=unit)
     ids = wanted.get("contact_ids", [])
     contacts = list(Contact.objects.filter(unit=unit, id__in=ids))
     if missing := set(ids) - {contact.id for contact in contacts}:

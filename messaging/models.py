@@ -1,8 +1,8 @@
 """Contacts, conversations and messages of a unit, and the lane on which its number sends."""
 
-import re
 from datetime import timedelta
 from typing import ClassVar
+from uuid import UUID
 
 from django.contrib.postgres.indexes import GinIndex
 from django.db import connection, models
@@ -19,18 +19,24 @@ from crm_whatsapp.db import (
     one_of,
     tenant_parent,
 )
+from messaging.words import has_words, number_in
 from units.models import Provider, Unit, User, WhatsAppConnection
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
-    def matching(self, text: str) -> "ContactQuerySet":
-        """Whose name contains `text`, or whose number contains its digits."""
-        by_name = models.Q(name__icontains=text)
-        digits = re.sub(r"\D", "", text)
+    def people(self) -> "ContactQuerySet":
+        """No groups: they are talked to, and get no campaigns."""
+        return self.filter(is_group=False)
+
+    def matching(self, unit_id: UUID, text: str) -> "ContactQuerySet":
+        """Of a unit: whose name has every word of `text`, or one of whose numbers has its digits."""
+        named = self.filter(has_words("name", unit_id, text), unit=unit_id)
+        digits = number_in(text)
         if not digits:
-            return self.filter(by_name)
-        numbers = ContactAddress.objects.filter(contact=models.OuterRef("pk"), value__contains=digits)
-        return self.filter(by_name | models.Exists(numbers))
+            return named
+        numbered = ContactAddress.objects.filter(unit=unit_id, value__contains=digits).values("contact")
+        # A union, which uses an index for each half; an OR would look at every contact.
+        return self.filter(id__in=named.order_by().values("id").union(numbered))
 
 
 class Contact(UUIDPrimaryKeyModel):
@@ -136,13 +142,18 @@ class ConversationStatus(models.TextChoices):
 
 
 class ConversationQuerySet(models.QuerySet["Conversation"]):
-    def refresh_summary(self) -> int:
-        """Recompute what the inbox shows of these conversations from their messages.
+    def lock(self) -> list[UUID]:
+        """Lock these conversations, in one order for all who lock several; their keys."""
+        return list(self.select_for_update(no_key=True).order_by("id").values_list("id", flat=True))
 
-        A function of the rows, not a running count: any order of events, and any repetition, gives the same.
-        Whoever answers has read; campaign messages are no answer.
+    def refresh_summary(self) -> int:
+        """Recompute what the inbox shows of these conversations from their messages, within a transaction.
+
+        A function of the rows, not a running count: any order of events, and any repetition, gives the same. Locked
+        before it is computed: a statement that waited for the row would count what it saw before it waited. Whoever
+        answers has read; campaign messages are no answer; what a sync of old messages brought waits for nobody.
         """
-        ids = list(self.values_list("id", flat=True))
+        ids = self.lock()
         with connection.cursor() as cursor:
             cursor.execute(_REFRESH_SUMMARY, {"ids": ids})
             return cursor.rowcount
@@ -151,26 +162,28 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 _REFRESH_SUMMARY = """
 UPDATE conversations c SET
     last_message_at = coalesce(last.happened_at, c.created_at),
-    last_message_preview = coalesce(left(last.body, 200), ''),
+    last_message_preview = CASE WHEN last.deleted_at IS NULL THEN coalesce(left(last.body, 200), '') ELSE '' END,
     unread_count = waiting.unread,
     waiting_since = waiting.since
 FROM unnest(%(ids)s::uuid[]) AS wanted (id)
 JOIN conversations known ON known.id = wanted.id
 LEFT JOIN LATERAL (
-    SELECT m.happened_at, m.body FROM messages m
-    WHERE m.conversation_id = wanted.id
+    SELECT m.happened_at, m.body, m.deleted_at FROM messages m
+    WHERE m.conversation_id = wanted.id AND m.kind <> 'reaction'
     ORDER BY m.happened_at DESC, m.external_id DESC NULLS LAST, m.id DESC LIMIT 1
 ) last ON true
-CROSS JOIN LATERAL (
-    SELECT coalesce(max(o.happened_at), '-infinity') AS until FROM messages o
+LEFT JOIN LATERAL (
+    SELECT o.happened_at FROM messages o
     WHERE o.conversation_id = wanted.id AND o.direction = 'outbound' AND o.origin <> 'campaign'
-      AND o.status NOT IN ('failed', 'cancelled', 'expired')
-) answered
+      AND o.status NOT IN ('failed', 'cancelled', 'expired') AND o.kind <> 'reaction'
+    ORDER BY o.happened_at DESC LIMIT 1
+) answered ON true
 CROSS JOIN LATERAL (
     SELECT min(m.happened_at) AS since,
            count(*) FILTER (WHERE m.created_at > coalesce(known.read_until, '-infinity')) AS unread
     FROM messages m
-    WHERE m.conversation_id = wanted.id AND m.direction = 'inbound' AND m.happened_at > answered.until
+    WHERE m.conversation_id = wanted.id AND m.direction = 'inbound' AND NOT m.from_history AND m.kind <> 'reaction'
+      AND m.happened_at > coalesce(answered.happened_at, '-infinity')
 ) waiting
 WHERE c.id = wanted.id
 """
@@ -290,6 +303,8 @@ class Message(UUIDPrimaryKeyModel):
     }
     # How long a message is worth sending.
     LIFETIME = timedelta(hours=24)
+    # How long one that was sent may be without a receipt before the gateway is asked.
+    RECEIPT_PATIENCE = timedelta(minutes=10)
 
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="messages", verbose_name=_("unit"), db_index=False)
     connection = TenantForeignKey(
@@ -377,6 +392,8 @@ class Message(UUIDPrimaryKeyModel):
             ),
             # What has outlived its time.
             models.Index(fields=["expires_at"], name="messages_expiring", condition=models.Q(status="queued")),
+            # What somebody wrote in groups, for when he is merged or deleted.
+            models.Index(fields=["sender"], name="messages_by_sender", condition=models.Q(sender__isnull=False)),
             # What hangs on a message.
             models.Index(
                 fields=["connection", "target_external_id"],

@@ -26,13 +26,19 @@ def normal_form(digits: str) -> str:
     Nothing is refused: WhatsApp knows numbers that no numbering plan does.
     - Brazil: a mobile has its ninth digit, a landline never has. WhatsApp's own JIDs lack it for many (DDD 31 and up).
       After the two digits of the DDD, eight that start with 6 to 9 are a mobile from before the ninth digit.
-    - Mexico: WhatsApp's 521… is 52….
+    - Mexico: WhatsApp's 521… is 52…; the 1 for mobiles was given up in 2019.
+    - Argentina: 54… is 549…, as WhatsApp writes mobiles and as they are called from abroad. Its ten national digits are
+      one line, with or without the 9. A landline gets it as well: no numbering plan tells the two apart.
+    The same again is the same. Evolution drops the third digit of these two before it asks WhatsApp, and sends to the
+    JID that WhatsApp answers, so either spelling reaches the person (baileys-sendText-ar.json, -mx.json).
     """
     digits = re.sub(r"\D", "", digits)
-    if digits.startswith("55") and len(digits) == 12 and digits[4] in "6789":
+    if re.match(r"55\d\d[6-9]\d{7}$", digits):
         digits = f"{digits[:4]}9{digits[4:]}"
-    elif digits.startswith("521") and len(digits) == 13:
+    elif re.match(r"521\d{10}$", digits):
         digits = f"52{digits[3:]}"
+    elif re.match(r"54[1-3]\d{9}$", digits):
+        digits = f"549{digits[2:]}"
     return f"+{digits}"
 
 
