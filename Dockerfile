@@ -1,7 +1,10 @@
 # The product without the sandbox: one image, the process is chosen by its command (docker-compose.yml).
 FROM python:3.13-slim AS packages
-COPY requirements.txt .
+COPY requirements.txt requirements-s3.txt ./
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements.txt
+# For files in an S3 bucket (docs/operations.md): --build-arg S3=1
+ARG S3=
+RUN if [ -n "$S3" ]; then /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements-s3.txt; fi
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --user-group --home-dir /app crm && install -d -o crm -g crm /app/media

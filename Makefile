@@ -5,7 +5,7 @@ PY := .venv/bin/python
 LAUNCHER := $(PY) -m crm_whatsapp.launcher
 EPHEMERAL := $(LAUNCHER) exec --ephemeral --
 
-.PHONY: help setup run stop test demo check format pictures chaos lock clean
+.PHONY: help setup run stop test demo check format pictures chaos bench lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -16,6 +16,7 @@ help:
 	@echo "make pictures  screenshots of the console, for the papers (needs Chromium)"
 	@echo "make format  puts the style right"
 	@echo "make chaos   kills processes while messages are sent"
+	@echo "make bench   measures, as ratios within one run; ARGS=accept picks a part, ARGS=--help tells them"
 	@echo "make stop    stops what 'make run' left or runs elsewhere"
 	@echo "make lock    compiles requirements*.txt from requirements*.in"
 	@echo "make clean   removes .venv, caches and the data of 'make run'"
@@ -48,13 +49,17 @@ pictures: setup
 chaos: setup
 	@$(EPHEMERAL) $(PY) -m pytest -m chaos $(ARGS)
 
+# On servers of its own, which are durable: the ephemeral ones trade just that for speed.
+bench: setup
+	@$(PY) -m bench $(ARGS)
+
 # A lock must not depend on extra indexes and local wheels of the machine that makes it.
 lock: export PIP_CONFIG_FILE := /dev/null
 lock: export PIP_FIND_LINKS :=
 lock: export PIP_EXTRA_INDEX_URL :=
 lock: export CUSTOM_COMPILE_COMMAND := make lock
 lock: setup
-	@for name in requirements requirements-dev; do \
+	@for name in requirements requirements-dev requirements-s3; do \
 		$(PY) -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-emit-index-url \
 			--no-emit-find-links --no-emit-trusted-host --output-file $$name.txt $(ARGS) $$name.in || exit; \
 	done

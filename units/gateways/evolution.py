@@ -21,13 +21,16 @@ from units.gateways.evolution_answers import (
     ConnectAnswer,
     CreatedInstance,
     FoundMessage,
+    FoundPage,
     InstanceInfo,
+    MediaFile,
     NumberCheck,
     SentMessage,
     State,
     WebhookSettings,
     identifier_or_none,
     read_instance,
+    read_media_file,
     read_message,
     read_number_check,
     read_state,
@@ -35,7 +38,7 @@ from units.gateways.evolution_answers import (
     read_webhook,
     text_or_none,
 )
-from units.gateways.evolution_http import Answer, EvolutionServer
+from units.gateways.evolution_http import MAX_ANSWER_BYTES, MAX_BODY_SECONDS, Answer, EvolutionServer
 from units.gateways.evolution_outcomes import MANAGE, SEND, error_for
 
 # What we handle. CHATS_* and CONTACTS_* stay off: two or three of them come with every message and say
@@ -54,8 +57,8 @@ WEBHOOK_EVENTS: Final = (
     "LOGOUT_INSTANCE",
     "REMOVE_INSTANCE",
 )
-# Group traffic is not the CRM's, `readMessages` would send blue ticks before anybody has read, and a full
-# history is thousands of old messages in the webhook.
+# Group traffic is not the CRM's unless somebody wants it (`groups_ignored`), `readMessages` would send blue ticks
+# before anybody has read, and a full history is thousands of old messages in the webhook.
 INSTANCE_SETTINGS: Final[Mapping[str, bool]] = {
     "rejectCall": False,
     "groupsIgnore": True,
@@ -65,6 +68,7 @@ INSTANCE_SETTINGS: Final[Mapping[str, bool]] = {
     "syncFullHistory": False,
 }
 
+_SETTING_TEXTS: Final = {"msgCall", "wavoipToken"}
 _QR_FIELDS: Final = {"pairingCode", "code", "base64", "count"}
 
 __all__ = [
@@ -73,7 +77,9 @@ __all__ = [
     "CreatedInstance",
     "EvolutionService",
     "FoundMessage",
+    "FoundPage",
     "InstanceInfo",
+    "MediaFile",
     "NumberCheck",
     "SentMessage",
     "State",
@@ -128,6 +134,7 @@ class EvolutionService:
         webhook_url: str,
         events: Sequence[str] = WEBHOOK_EVENTS,
         webhook_headers: Mapping[str, str] | None = None,
+        groups_ignored: bool = True,
     ) -> CreatedInstance:
         """Create the instance with its webhook. It does not connect yet.
 
@@ -143,6 +150,7 @@ class EvolutionService:
                 # With true the call waits 5 s for a code. It comes by webhook, and from `connect`.
                 "qrcode": False,
                 **INSTANCE_SETTINGS,
+                "groupsIgnore": groups_ignored,
                 "webhook": _webhook(webhook_url, events, webhook_headers),
             },
         )
@@ -244,6 +252,17 @@ class EvolutionService:
             return None
         return _webhook_settings(answer)
 
+    def set_groups_ignored(self, ignored: bool) -> None:
+        """Have what is said in groups dropped, or posted to us. The other settings stay; nothing is set twice."""
+        found = self._manage("GET", self._path("/settings/find"))
+        known = found.body if isinstance(found.body, dict) else {}
+        if known.get("groupsIgnore") is ignored:
+            return
+        # All six switches are required (settings-set-partial.json). What else is there is told again, lest it be lost.
+        switches = {name: bool(known.get(name, usual)) for name, usual in INSTANCE_SETTINGS.items()}
+        texts = {name: value for name, value in known.items() if name in _SETTING_TEXTS and isinstance(value, str)}
+        self._manage("POST", self._path("/settings/set"), {**switches, **texts, "groupsIgnore": ignored})
+
     # Messages
 
     def send_message(
@@ -294,10 +313,10 @@ class EvolutionService:
         from_me: Literal[True] | None = None,
         page: int = 1,
         page_size: int = 50,
-    ) -> list[FoundMessage]:
+    ) -> FoundPage:
         """A page of the messages stored between two aware times (whole seconds, inclusive); newest first.
 
-        A page shorter than `page_size` is the last. `from_me=False` is not offered: the server ignores it.
+        `from_me=False` is not offered: the server ignores it.
         Nor is the chat: its canonical JID may be unknown, and with another form of it nothing is found
         (baileys-findMessages-remoteJid-of-other-9th-digit-form.json). No message found is not proof that none
         left.
@@ -313,7 +332,32 @@ class EvolutionService:
         records = answer.field("messages", "records")
         if not isinstance(records, list):
             raise error_for(answer, MANAGE)
-        return [read_message(record) for record in records if isinstance(record, dict)]
+        pages = answer.field("messages", "pages")
+        return FoundPage(
+            tuple(read_message(record) for record in records if isinstance(record, dict)),
+            pages if isinstance(pages, int) else 1,
+        )
+
+    def get_media(self, external_id: str) -> MediaFile:
+        """The file of a stored message, which the gateway gets from WhatsApp and decrypts meanwhile.
+
+        Raises Rejected for a message that it does not have, that has no file, or whose file WhatsApp no longer
+        keeps, which takes 5 s (baileys-getBase64-media-gone.json); ServerUnavailable also for a file that is
+        larger than an answer may be.
+        """
+        answer = self._manage(
+            "POST",
+            self._path("/chat/getBase64FromMediaMessage"),
+            {"message": {"key": {"id": external_id}}, "convertToMp4": False},
+            read_timeout=self._send_timeout,
+            # base64, and some JSON around it.
+            max_bytes=settings.MEDIA_MAX_BYTES * 4 // 3 + 64 * 1024,
+            max_seconds=settings.MEDIA_TIMEOUT,
+        )
+        file = read_media_file(answer.body)
+        if file is None:
+            raise error_for(answer, MANAGE)
+        return file
 
     def check_numbers(self, numbers: Sequence[str]) -> dict[str, NumberCheck]:
         """Ask WhatsApp about numbers, up to 60 s; keyed by each number as it was given.
@@ -346,6 +390,8 @@ class EvolutionService:
         *,
         query: dict[str, str] | None = None,
         read_timeout: float | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        max_seconds: float = MAX_BODY_SECONDS,
     ) -> Answer:
         """A call that is not a send: a 2xx answer, or the error the table has for it."""
         answer = self._server.call(
@@ -355,6 +401,8 @@ class EvolutionService:
             query=query,
             read_timeout=self._read_timeout if read_timeout is None else read_timeout,
             unknown=ServerUnavailable,
+            max_bytes=max_bytes,
+            max_seconds=max_seconds,
         )
         if not answer.ok:
             raise error_for(answer, MANAGE)

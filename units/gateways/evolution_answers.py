@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -87,7 +88,8 @@ class SentMessage:
 @dataclass(frozen=True, slots=True)
 class FoundMessage:
     """A message in the server's database. `text` is None for kinds without one and for revoked messages;
-    `statuses` are all that came so far, in Evolution's words (DELIVERY_ACK, READ, PLAYED, ERROR, DELETED)."""
+    `statuses` are all that came so far, in Evolution's words (DELIVERY_ACK, READ, PLAYED, ERROR, DELETED), in no
+    order. `record` is the message as a webhook would have told it."""
 
     external_id: str
     jid: str
@@ -95,6 +97,24 @@ class FoundMessage:
     text: str | None
     timestamp: datetime | None
     statuses: tuple[str, ...]
+    record: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """One page of a search, newest first, and how many `pages` there are of this size."""
+
+    messages: tuple[FoundMessage, ...]
+    pages: int
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFile:
+    """The file of a message, decrypted. Type and name are the sender's words."""
+
+    content: bytes = field(repr=False)
+    mime_type: str | None
+    file_name: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +204,19 @@ def read_message(record: Mapping[str, Any]) -> FoundMessage:
         text=_text(record.get("message")),
         timestamp=read_unix_time(record.get("messageTimestamp")),
         statuses=tuple(str(update["status"]) for update in updates if isinstance(update, dict) and "status" in update),
+        record={name: value for name, value in record.items() if name != "MessageUpdate"},
     )
+
+
+def read_media_file(body: object) -> MediaFile | None:
+    """The answer of getBase64FromMediaMessage; None for one without a file in it."""
+    if not isinstance(body, dict) or not isinstance(body.get("base64"), str):
+        return None
+    try:
+        content = base64.b64decode(body["base64"], validate=True)
+    except ValueError:
+        return None
+    return MediaFile(content, text_or_none(body.get("mimetype")), text_or_none(body.get("fileName")))
 
 
 def _text(message: object) -> str | None:

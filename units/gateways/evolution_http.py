@@ -22,7 +22,7 @@ from units.gateways.errors import OutcomeUnknown, ServerUnavailable, Unreachable
 # it does so is a reset before the first byte of an answer, and for a send that is an unknown outcome: so we
 # close first.
 MAX_IDLE_SECONDS: Final = 3.0
-# A page of 50 found messages with thumbnails is about 2 MB; the largest answer we ask for.
+# A page of 50 found messages with thumbnails is about 2 MB; the largest answer we ask for, but for files.
 MAX_ANSWER_BYTES: Final = 16 * 1024 * 1024
 # From the head of an answer to its end: a server that drips must not hold a thread, and a lease, for ever.
 MAX_BODY_SECONDS: Final = 10.0
@@ -136,8 +136,13 @@ class EvolutionServer:
         unknown: type[OutcomeUnknown] | type[ServerUnavailable],
         json_body: Any = None,
         query: dict[str, str] | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+        max_seconds: float = MAX_BODY_SECONDS,
     ) -> Answer:
         """Send one request, once, and give back whatever answer came, of any status.
+
+        An answer of more than `max_bytes`, or one that takes longer than `max_seconds` from its head to its end, is
+        none: `unknown`.
 
         Raises Unreachable when no connection came about, so that certainly nothing was sent, and `unknown`
         when the line broke, or `read_timeout` seconds passed, after that; WrongKey for a key that no header
@@ -162,7 +167,7 @@ class EvolutionServer:
                 stream=True,
             )
             with response:
-                content = _read(response, min(read_timeout, MAX_BODY_SECONDS))
+                content = _read(response, max_bytes, min(read_timeout, max_seconds))
         except requests.ConnectTimeout:
             raise Unreachable(answer=f"no connection within {self.connect_timeout:g} s") from None
         except requests.ReadTimeout:
@@ -187,15 +192,15 @@ class EvolutionServer:
         return excerpt(text, self.api_key)
 
 
-def _read(response: requests.Response, seconds: float) -> bytes:
+def _read(response: requests.Response, max_bytes: int, seconds: float) -> bytes:
     """The whole body, bounded in size and in time (the time-out of a socket is per read)."""
     deadline = time.monotonic() + seconds
     parts: list[bytes] = []
     size = 0
     while part := response.raw.read1(64 * 1024):
         size += len(part)
-        if size > MAX_ANSWER_BYTES:
-            raise ValueError(f"an answer of more than {MAX_ANSWER_BYTES} bytes")
+        if size > max_bytes:
+            raise ValueError(f"an answer of more than {max_bytes} bytes")
         if time.monotonic() > deadline:
             raise TimeoutError("the answer did not end in time")
         parts.append(part)

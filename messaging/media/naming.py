@@ -1,0 +1,45 @@
+"""What a file is called when somebody saves it."""
+
+import re
+import unicodedata
+from typing import Final
+
+from messaging.media.sniffing import OLE, TEXT, UNKNOWN, ZIP, FileType, by_mime_type, is_dangerous_name
+from messaging.models import Message, MessageMedia
+
+LONGEST: Final = 120
+# What a file system does not take.
+_NOT_IN_NAMES: Final = re.compile(r'[<>:"/\\|?*]')
+
+
+def download_name(media: MessageMedia, message: Message) -> str:
+    """The announced name, with an extension that fits the content; without a name, the kind and the day."""
+    kind = by_mime_type(media.mime_type)
+    stem, extension = _split(cleaned(str((message.details.get("media") or {}).get("file_name") or "")))
+    if not stem:
+        return f"{message.kind}-{message.happened_at:%Y-%m-%d}-{str(media.id)[-6:]}.{kind.extension}"
+    if _fits(extension, kind):
+        return f"{stem}.{extension}" if extension else stem
+    return f"{stem}.{extension}.{kind.extension}" if extension else f"{stem}.{kind.extension}"
+
+
+def cleaned(name: str) -> str:
+    """`name` as the last part of a path, without what cannot be seen: control characters, and those that turn the
+    direction of writing, so that "exe.pdf" reads as it is."""
+    name = name.replace("\\", "/").rpartition("/")[2]
+    visible = "".join(char for char in name if unicodedata.category(char)[0] != "C")
+    return _NOT_IN_NAMES.sub("_", " ".join(visible.split())).strip(". ")
+
+
+def _split(name: str) -> tuple[str, str]:
+    stem, dot, extension = name.rpartition(".")
+    if not dot or not re.fullmatch(r"\w{1,10}", extension):
+        stem, extension = name, ""
+    return stem[:LONGEST].rstrip(". "), extension
+
+
+def _fits(extension: str, kind: FileType) -> bool:
+    """Types that many formats share keep any extension that nothing runs by; others have their own."""
+    if kind in (UNKNOWN, TEXT, ZIP, OLE):
+        return bool(extension) and not is_dangerous_name(f".{extension}")
+    return extension.lower() in {kind.extension, *kind.others} and not is_dangerous_name(f".{extension}")
