@@ -70,7 +70,6 @@ class Send:
     """One message in this process's hands, from claim to record."""
 
     message_id: UUID
-    conversation_id: UUID
     connection_id: UUID
     instance_name: str
     recipient: str
@@ -269,7 +268,9 @@ class Delivery:
         with transaction.atomic():
             moved = [send for send in sends if _record_one(send)]
             changes = moved_outbound([send.message_id for send in moved])
-            Conversation.objects.filter(id__in={send.conversation_id for send in moved}).refresh_summary()
+            # Asked of the messages: a merge may have moved them to another chat while they were under way.
+            chats = Message.objects.filter(id__in=[send.message_id for send in moved]).values("conversation_id")
+            Conversation.objects.filter(id__in=chats).refresh_summary()
             lanes.free(
                 [
                     lanes.Held(
@@ -349,7 +350,13 @@ def _record_one(send: Send) -> bool:
 
 def _record_sent(send: Send, sent: SentMessage) -> bool:
     ours = Message.objects.filter(id=send.message_id, claim_token=send.token)
-    values = {"external_id": sent.external_id, "sent_at": ClockNow(), "error_code": "", "error": ""}
+    values = {
+        "external_id": sent.external_id,
+        "sent_at": ClockNow(),
+        "receipt_due_at": ClockNow() + Message.RECEIPT_PATIENCE,
+        "error_code": "",
+        "error": "",
+    }
     if send.origin == Origin.CAMPAIGN:
         # In the chat it stands where it was sent, not where it was planned.
         values["happened_at"] = ClockNow()
@@ -373,7 +380,7 @@ def _record_sent(send: Send, sent: SentMessage) -> bool:
 
 
 def _addresses(send: Send) -> QuerySet[ContactAddress]:
-    contact = Conversation.objects.filter(id=send.conversation_id).values("contact_id")
+    contact = Message.objects.filter(id=send.message_id).values("conversation__contact_id")
     return ContactAddress.objects.filter(contact_id__in=contact)
 
 
@@ -391,7 +398,7 @@ FOR NO KEY UPDATE OF lane SKIP LOCKED
 
 # Nothing goes to a chat in which a message is on the way or uncertain: the next would hide what became of it.
 _PICK_NEXT = """
-SELECT m.id AS message_id, m.conversation_id, m.connection_id, c.instance_name, m.recipient, m.body,
+SELECT m.id AS message_id, m.connection_id, c.instance_name, m.recipient, m.body,
        m.reply_to_external_id AS reply_to, m.origin, m.attempts
 FROM unnest(%(lanes)s::uuid[]) AS lane (id)
 JOIN unit_whatsapp_connections c ON c.id = lane.id

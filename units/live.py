@@ -1,5 +1,6 @@
 """The feed of a unit: what changed, in the order of commits."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -7,8 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-
-from units.models import LiveEvent
 
 # NOTIFY channel that wakes the readers; the payload is the unit's id.
 CHANNEL = "live_events"
@@ -31,10 +30,10 @@ def publish(changes: Iterable[Change]) -> None:
     remembers the last one misses nothing. Last, because whoever locked it early would make everybody wait, and two who
     lock other rows after it could wait for each other.
     """
-    by_unit: dict[UUID, list[Change]] = defaultdict(list)
+    # What changed twice is looked at once; what was said of it last is what it is.
+    by_unit: dict[UUID, dict[tuple[str, UUID], Change]] = defaultdict(dict)
     for change in changes:
-        if change not in by_unit[change.unit_id]:
-            by_unit[change.unit_id].append(change)
+        by_unit[change.unit_id][change.kind, change.object_id] = change
     with connection.cursor() as cursor:
         for unit_id, unit_changes in sorted(by_unit.items()):
             cursor.execute(
@@ -44,9 +43,17 @@ def publish(changes: Iterable[Change]) -> None:
                 {"unit": unit_id, "count": len(unit_changes)},
             )
             (last_seq,) = cursor.fetchone()
-            first_seq = last_seq - len(unit_changes) + 1
-            LiveEvent.objects.bulk_create(
-                LiveEvent(unit_id=unit_id, seq=seq, kind=c.kind, object_id=c.object_id, data=c.data)
-                for seq, c in enumerate(unit_changes, start=first_seq)
+            cursor.execute(
+                "INSERT INTO live_events (unit_id, seq, kind, object_id, data)"
+                " SELECT %(unit)s, %(first)s + place - 1, kind, object_id, data::jsonb FROM unnest("
+                " %(kind)s::text[], %(object)s::uuid[], %(data)s::text[]) WITH ORDINALITY"
+                " AS change (kind, object_id, data, place)",
+                {
+                    "unit": unit_id,
+                    "first": last_seq - len(unit_changes) + 1,
+                    "kind": [change.kind for change in unit_changes.values()],
+                    "object": [change.object_id for change in unit_changes.values()],
+                    "data": [json.dumps(change.data) for change in unit_changes.values()],
+                },
             )
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(unit_id)])

@@ -226,7 +226,7 @@ def test_an_edit_and_a_deletion_reach_their_message(connection: WhatsAppConnecti
     edit["data"]["key"]["id"] = "3A00000000000000T2"
     tell(connection, original, edit)
     message = Message.objects.get()
-    assert message.details["edited"] is True
+    assert message.edited_at
     assert message.body != "Oi"
 
 
@@ -281,38 +281,73 @@ def test_replaying_changes_nothing_that_was_done(connection: WhatsAppConnection)
 
 def graph() -> list[Any]:
     """Everything that events made, without keys and times of ours."""
+    told = ("external_id", "body", "status", "edited_at", "deleted_at", "delivered_at", "target_external_id")
     chats = [
         [
             sorted(chat.contact.addresses.values_list("kind", "value")),
+            chat.contact.name,
             chat.unread_count,
             chat.last_message_preview,
             chat.waiting_since,
-            list(chat.messages.order_by("happened_at", "external_id").values_list("external_id", "body", "status")),
+            list(chat.messages.order_by("happened_at", "external_id").values_list(*told)),
         ]
         for chat in Conversation.objects.select_related("contact")
     ]
     return sorted(chats, key=repr)
 
 
-EVENTS = [
-    ("in", "5511911110000", "A1", 1), ("in", "5511911110000", "A2", 2), ("phone", "5511911110000", "B1", 2),
-    ("in", "5511922220000", "A3", 1), ("phone", "5511922220000", "B2", 3), ("in", "5511922220000", "A4", 3),
+# Whose it is (a phone, a LID, or both), the id, the second, and what happens.
+EVENTS: list[tuple[str, str, int, str]] = [
+    ("5511911110000", "A1", 1, "text"), ("5511911110000", "A2", 2, "text"), ("5511911110000", "B1", 2, "typed"),
+    ("5511911110000", "A2", 4, "edit"), ("5511911110000", "A2", 5, "edit"), ("5511911110000", "R1", 6, "reaction"),
+    ("5511911110000", "A1", 7, "delete"), ("5511911110000", "B1", 8, "READ"), ("5511911110000", "B1", 9, "PLAYED"),
+    ("55@lid", "A3", 1, "text"), ("5511922220000", "B2", 3, "typed"), ("55@lid 5511922220000", "A4", 3, "text"),
+    ("5531933330000", "A5", 1, "text"), ("553133330000", "A6", 2, "text"), ("553193330000", "A7", 3, "text"),
 ]  # fmt: skip
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(order=st.lists(st.sampled_from(EVENTS), max_size=6).flatmap(lambda extra: st.permutations([*EVENTS, *extra])))
-def test_any_order_and_any_repetition_give_the_same(connection: WhatsAppConnection, order: list[Any]) -> None:  # I2
-    def play(events: list[Any]) -> list[Any]:
+def body_of(connection: WhatsAppConnection, event: tuple[str, str, int, str]) -> dict[str, Any]:
+    """The webhook that tells this."""
+    whose, external_id, second, what = event
+    first, _, phone = whose.partition(" ")
+    jids = {"remoteJid": first if "@" in first else f"{first}@s.whatsapp.net"}
+    if phone:
+        jids["remoteJidAlt"] = f"{phone}@s.whatsapp.net"
+    at = 1_795_335_000 + second
+    match what:
+        case "text" | "typed" | "reaction":
+            body = inbound_text(connection, phone="0", text=f"texto {external_id}", external_id=external_id)
+            body["data"]["key"] |= jids | {"fromMe": what == "typed"}
+            body["data"] |= {"messageTimestamp": at, "pushName": f"Nome {second}"}
+            if what == "reaction":
+                body["data"]["message"] = {"reactionMessage": {"key": {"id": "A2"}, "text": "👍"}}
+        case "edit":
+            body = webhook("baileys-messages.edited-in-edit", connection, timestampMs=str(at * 1000))
+            body["data"]["key"] |= {"id": external_id, "remoteJid": jids["remoteJid"]}
+            body["data"]["editedMessage"] = {"conversation": f"edição {second}"}
+        case "delete":
+            body = webhook("baileys-messages.delete-in-revoke", connection, id=external_id, **jids)
+            body["data"]["messageTimestamp"] = at
+        case status:
+            body = webhook("baileys-messages.update-read", connection, keyId=external_id, status=status, **jids)
+            body["data"]["messageTimestamp"] = at
+    return body
+
+
+@hypothesis_settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    order=st.lists(st.sampled_from(EVENTS), max_size=6).flatmap(lambda extra: st.permutations([*EVENTS, *extra])),
+    pause=st.integers(min_value=0, max_value=len(EVENTS)),
+)
+def test_any_order_and_any_repetition_give_the_same(
+    connection: WhatsAppConnection, order: list[tuple[str, str, int, str]], pause: int
+) -> None:  # I2
+    def play(events: list[tuple[str, str, int, str]], pause: int) -> list[Any]:
         WebhookEvent.objects.all().delete()
         Contact.objects.all().delete()
-        bodies = []
-        for number, (kind, phone, external_id, second) in enumerate(events):
-            body = inbound_text(connection, phone=phone, text=f"texto {external_id}", external_id=external_id)
-            body["data"]["key"]["fromMe"] = kind == "phone"
-            body["data"]["messageTimestamp"] = 1_795_335_000 + second
-            bodies.append(body | {"date_time": str(number)})
-        tell(connection, *bodies)
+        bodies = [body_of(connection, event) | {"date_time": str(place)} for place, event in enumerate(events)]
+        tell(connection, *bodies[:pause])
+        tell(connection, *bodies[pause:])
         return graph()
 
-    assert play(order) == play(EVENTS)
+    assert play(order, pause) == play(EVENTS, 0)

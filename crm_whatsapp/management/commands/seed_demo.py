@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 
 from messaging import people
 from messaging.events import Chat, ChatAddress, MessageKind, MessageReceived
-from messaging.services import MessageHandlerService
+from messaging.inbound import MessageHandlerService, Told
 from units.models import ApiToken, Unit, User, sha256
 from units.services import create_unit
 
@@ -70,7 +70,7 @@ class Command(BaseCommand):
     def _unit(self, user: User) -> Unit:
         unit = create_unit(UNIT, owner=user)
         now = timezone.now()
-        handler = MessageHandlerService(unit.connection)
+        told = []
         for name, number, messages in CONVERSATIONS:
             people.contact_by_phone(unit, f"+{number}", name)
             chat = ChatAddress(jid=f"{number}@s.whatsapp.net", kind=Chat.INDIVIDUAL, phone=f"+{number}")
@@ -83,7 +83,8 @@ class Command(BaseCommand):
                     text=text,
                     timestamp=int((now - timedelta(minutes=minutes)).timestamp()),
                 )
-                handler.handle(event, received_at=now)
+                told.append(Told(event=event, received_at=now, key=f"{number}.{place}"))
+        MessageHandlerService(unit.connection).handle(told)
         for name, number in MORE_PEOPLE:
             people.contact_by_phone(unit, f"+{number}", name)
         return unit

@@ -1,0 +1,76 @@
+"""Whose it is: what goes out from our number, by us, by hand on the phone, or by another program."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from crm_whatsapp.db import ClockNow
+from messaging import lanes, people
+from messaging.inbound.batch import SENDING, Effects, Outcome, moment
+from messaging.models import Direction, Message
+from messaging.models import MessageStatus as S
+
+if TYPE_CHECKING:
+    from messaging.inbound.arrivals import Arrival
+
+# How far the clocks of the gateway and the database may be apart when an echo is matched by its time.
+ECHO_TOLERANCE = timedelta(seconds=30)
+# What a person typed on the phone itself, as the gateway guesses from the id; never what was sent through it.
+TYPED = frozenset({"android", "ios"})
+
+
+def bind(effects: Effects, outbound: Sequence[Arrival]) -> dict[tuple[str, str], Outcome]:
+    """Give echoes of our own sends to our own rows; the outcomes of those that are to become no row, by their key.
+
+    An echo never binds to a message whose call is still under way: the answer's id wins, so it waits. Only a message
+    that went out without an id takes it, by chat, text and time; one echo, one message.
+    """
+    echoes = [one for one in outbound if not one.told.from_history and one.event.source not in TYPED]
+    if not echoes:
+        return {}
+    open_sends = list(
+        effects.messages(Direction.OUTBOUND)
+        .filter(status__in=[S.DISPATCHING, S.UNCERTAIN, S.SENT], external_id=None)
+        .select_related("conversation")
+        .only("status", "body", "dispatched_at", "conversation__contact_id")
+        .order_by("dispatched_at", "id")
+    )
+    bound: dict[tuple[str, str], Outcome] = {}
+    for echo in echoes if open_sends else []:
+        contact = people.known_contact_of(effects.connection.unit, echo.chat)
+        same_text = [send for send in open_sends if send.body == (echo.event.text or "")]
+        # A campaign sends one text to many: of a chat that we know, only its own send can be meant.
+        if contact:
+            same_text = [send for send in same_text if send.conversation.contact_id == contact.id]
+        if any(send.status == S.DISPATCHING for send in same_text):
+            bound[echo.key] = Outcome(reason=SENDING, not_yet=True)
+            continue
+        twin = next((send for send in same_text if contact and _is_twin(send, echo)), None)
+        if twin is not None and _takes(effects, twin, echo):
+            open_sends.remove(twin)
+            bound[echo.key] = Outcome()
+    return bound
+
+
+def _is_twin(send: Message, echo: Arrival) -> bool:
+    """Whether this message may have gone out at the echo's time, which has whole seconds."""
+    at = moment(echo.event.timestamp, echo.told.received_at)
+    earliest = at - ECHO_TOLERANCE - lanes.gateway_may_act_for()
+    return send.dispatched_at is not None and earliest <= send.dispatched_at <= at + ECHO_TOLERANCE
+
+
+def _takes(effects: Effects, send: Message, echo: Arrival) -> bool:
+    """Write the id, and that the message is proven to have gone out; False when somebody else settled it just now."""
+    row = Message.objects.filter(pk=send.pk, external_id=None, status__in=[S.UNCERTAIN, S.SENT])
+    if not row.update(external_id=echo.external_id):
+        return False
+    effects.arrived.add(echo.external_id)
+    sent_at = moment(echo.event.timestamp, echo.told.received_at)
+    changes = {"sent_at": sent_at, "receipt_due_at": ClockNow() + Message.RECEIPT_PATIENCE}
+    if Message.objects.filter(pk=send.pk).move_to(S.SENT, error_code="", error="", **changes):
+        # Its chat may go on.
+        effects.wakes.add(effects.connection.id)
+        effects.moved.append(send.pk)
+    return True

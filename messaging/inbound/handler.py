@@ -1,0 +1,84 @@
+"""MessageHandlerService: a batch of events in, rows and live changes out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db.models import Q
+
+from messaging.events import (
+    CallChanged,
+    ContactsChanged,
+    GroupsChanged,
+    MessageDeleted,
+    MessageEdited,
+    MessageReceived,
+    MessageStatusChanged,
+)
+from messaging.inbound import amendments, arrivals, directory, receipts
+from messaging.inbound.batch import Effects, HandledEvent, Outcome, Told
+from messaging.models import Conversation, ConversationStatus
+from messaging.services import conversation_change, moved_outbound
+from units.models import WhatsAppConnection
+
+# In this order what speaks of a message finds it when both are in one batch; the result is the same in any.
+PHASES: list[tuple[tuple[type, ...], Callable[[Effects, Any], list[Outcome]]]] = [
+    ((MessageReceived, CallChanged), arrivals.receive),
+    ((MessageEdited, MessageDeleted), amendments.amend),
+    ((MessageStatusChanged,), receipts.record),
+    ((ContactsChanged, GroupsChanged), directory.learn),
+]
+
+
+class MessageHandlerService:
+    """Writes what a connection's gateway tells: contacts, conversations, messages, statuses.
+
+    Strictly idempotent (I2): a message is unique by connection, provider, direction and external id, and everything
+    else is a function of what was told, not of its order. Each call belongs into a transaction of its own; the caller
+    then wakes the lanes in `effects.wakes` and publishes `effects.changes`, last.
+    """
+
+    HANDLES = (
+        MessageReceived,
+        MessageEdited,
+        MessageDeleted,
+        MessageStatusChanged,
+        CallChanged,
+        ContactsChanged,
+        GroupsChanged,
+    )
+
+    def __init__(self, connection: WhatsAppConnection) -> None:
+        self.effects = Effects(connection)
+
+    def handle(self, batch: Sequence[Told[HandledEvent]]) -> list[Outcome]:
+        """Apply `batch` in a fixed number of statements; the outcome of each, in their order."""
+        outcomes = [Outcome()] * len(batch)
+        for kinds, apply in PHASES:
+            places = [place for place, told in enumerate(batch) if isinstance(told.event, kinds)]
+            if places:
+                for place, outcome in zip(places, apply(self.effects, [batch[p] for p in places]), strict=True):
+                    outcomes[place] = outcome
+        self._refresh()
+        return outcomes
+
+    def _refresh(self) -> None:
+        """What follows from the messages that came or changed."""
+        effects = self.effects
+        effects.follow_merges()
+        effects.changes += moved_outbound(effects.moved)
+        chats = Conversation.objects.filter(unit_id=effects.connection.unit_id)
+        touched = chats.filter(id__in={*effects.touched, *effects.reopened, *effects.referrals, *effects.seen})
+        touched.lock()
+        # Who writes opens his conversation again, unless it waits for somebody already.
+        closed = [ConversationStatus.RESOLVED, ConversationStatus.SNOOZED]
+        if effects.reopened:
+            chats.filter(id__in=effects.reopened, status__in=closed).update(status=ConversationStatus.OPEN)
+        for conversation_id, (at, advert) in effects.referrals.items():
+            earlier = Q(referred_at=None) | Q(referred_at__lt=at)
+            chats.filter(earlier, id=conversation_id).update(referral=advert, referred_at=at)
+        for conversation_id, until in effects.seen.items():
+            unseen = Q(read_until=None) | Q(read_until__lt=until)
+            chats.filter(unseen, id=conversation_id).update(read_until=until)
+        touched.refresh_summary()
+        for conversation_id in touched.values_list("id", flat=True):
+            effects.changes.append(conversation_change(effects.connection.unit_id, conversation_id))
