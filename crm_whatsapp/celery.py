@@ -19,8 +19,13 @@ _TICK = {"expires": 3}
 app.conf.beat_schedule = {
     "inbox": {"task": "webhooks.tasks.drain_inbox", "schedule": 1.0, "options": _TICK},
     "delivery": {"task": "messaging.tasks.deliver", "schedule": 1.0, "options": _TICK},
+    "media": {"task": "messaging.tasks.fetch_media", "schedule": 1.0, "options": _TICK},
     "campaigns": {"task": "campaigns.tasks.feed", "schedule": 1.0, "options": _TICK},
     "connections": {"task": "units.tasks.reconcile_connections", "schedule": 1.0, "options": _TICK},
+    # Every so many seconds, whether anything is due; how often a number is compared is a setting (CATCH_UP_MINUTES).
+    "catch-up": {"task": "webhooks.tasks.catch_up", "schedule": 5.0, "options": _TICK},
+    "receipts": {"task": "webhooks.tasks.look_up_receipts", "schedule": 30.0, "options": _TICK},
+    "prune-events": {"task": "webhooks.tasks.prune_events", "schedule": 300.0, "options": {"expires": 60}},
     "prune": {"task": "units.tasks.prune", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

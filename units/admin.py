@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -35,7 +35,7 @@ from units.models import (
     WhatsAppConnection,
     sha256,
 )
-from units.services import ConnectionService, create_unit, delete_unit
+from units.services import GROUPS_TOLD_LATER, ConnectionService, create_unit, delete_unit
 
 CONNECTION_CHIPS = {
     ConnectionStatus.DISCONNECTED.value: "danger",
@@ -281,6 +281,7 @@ class WhatsAppConnectionAdmin(ModelAdmin):
                 ]
             },
         ),
+        (_("Groups"), {"fields": ["groups_enabled"]}),
         (_("Gateway"), {"fields": [("provider", "instance_name")]}),
     ]
     actions_detail = ["connect", "refresh", "disconnect"]
@@ -290,6 +291,18 @@ class WhatsAppConnectionAdmin(ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "groups_enabled" in form.changed_data:
+            # The gateway is asked when the page's transaction is over: none is open during HTTP.
+            transaction.on_commit(lambda: self._show_groups(request, obj))
+
+    def _show_groups(self, request: HttpRequest, connection: WhatsAppConnection) -> None:
+        try:
+            ConnectionService(connection.unit).show_groups(connection.groups_enabled)
+        except GatewayError as error:
+            messages.warning(request, f"{error.sentence} {GROUPS_TOLD_LATER}")
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
         """Offer only what makes sense in the connection's status."""

@@ -25,6 +25,20 @@ class ConnectionSerializer(serializers.ModelSerializer[WhatsAppConnection]):
         help_text="`data:` URI of a PNG, or null when there is nothing to scan.",
     )
     expires_at = serializers.DateTimeField(source="qr_expires_at", read_only=True, allow_null=True)
+    complete_since = serializers.DateTimeField(
+        source="completeness.complete_since",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="Every message that WhatsApp told the gateway from then on is here; null when that is not known.",
+    )
+    last_event_at = serializers.DateTimeField(
+        source="completeness.heard_at",
+        read_only=True,
+        allow_null=True,
+        default=None,
+        help_text="When the gateway last told anything about this number.",
+    )
 
     class Meta:
         model = WhatsAppConnection
@@ -38,6 +52,8 @@ class ConnectionSerializer(serializers.ModelSerializer[WhatsAppConnection]):
             "qr_code",
             "pairing_code",
             "expires_at",
+            "complete_since",
+            "last_event_at",
         ]
         read_only_fields = fields
 

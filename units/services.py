@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
@@ -30,6 +32,7 @@ from units.models import (
     sha256,
     validate_time_zone,
 )
+from units.signals import connection_closing, connection_moved
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +40,8 @@ WEBHOOK_PATH = "/webhooks/whatsapp/evolution/"
 # The gateway frees a deleted name about half a second later.
 DELETION_SECONDS = 10.0
 FIRST_CODE_SECONDS = 3.0
+# What follows a failure of `ConnectionService.show_groups`.
+GROUPS_TOLD_LATER = _("Your choice about groups is kept, and sent to the server when it answers again.")
 
 
 def create_unit(name: str, *, owner: User | None = None, time_zone: str = "America/Sao_Paulo") -> Unit:
@@ -129,6 +134,24 @@ class ConnectionService:
         if state == "connecting":
             return self._conclude(asked, steps.still_connecting)
         return self._closed(asked)
+
+    def show_groups(self, enabled: bool) -> WhatsAppConnection:
+        """Whether groups become conversations, here and at the gateway, which else drops what is said there.
+
+        Raises GatewayError when the gateway does not take it: it is kept here, and told again once the number is
+        connected anew, or the gateway answers again.
+        """
+        with transaction.atomic():
+            WhatsAppConnection.objects.filter(unit=self.unit).update(groups_enabled=enabled)
+            connection = self._connection()
+            data = {"status": connection.status}
+            live.publish([live.Change(unit_id=self.unit.id, kind="connection", object_id=connection.id, data=data)])
+        try:
+            self._tell_groups(connection)
+        except GatewayError as error:
+            self._gateway_failed(connection, error)
+            raise
+        return connection
 
     # What the gateway tells by webhook
 
@@ -237,6 +260,7 @@ class ConnectionService:
                 status=connection.status,
                 cause=connection.cause,
             )
+            connection_moved.send(sender=WhatsAppConnection, connection=connection, was=before["status"])
         return connection
 
     def _first_code(self, phone_number: str | None) -> ConnectAnswer:
@@ -258,9 +282,13 @@ class ConnectionService:
                 pass
             else:
                 self._ensure_webhook(connection)
+                self._tell_groups(connection)
                 return
             try:
-                self.gateway.create_instance(webhook_url=_webhook_url(WebhookSecret.mint(connection)))
+                self.gateway.create_instance(
+                    webhook_url=_webhook_url(WebhookSecret.mint(connection)),
+                    groups_ignored=not connection.groups_enabled,
+                )
             except InstanceExists:
                 if time.monotonic() > deadline:
                     raise
@@ -277,8 +305,17 @@ class ConnectionService:
                 return
         self.gateway.set_webhook(url=_webhook_url(WebhookSecret.mint(connection)))
 
+    def _tell_groups(self, connection: WhatsAppConnection) -> None:
+        """An instance that does not exist yet is told when it is created."""
+        with suppress(InstanceMissing):
+            self.gateway.set_groups_ignored(not connection.groups_enabled)
+
     def _opened(self, asked: WhatsAppConnection) -> WhatsAppConnection:
         """Connected; who it is comes with the `open` webhook, which may be lost."""
+        if not asked.is_connected or asked.cause == DisconnectCause.GATEWAY_DOWN:
+            # Somebody may have switched groups on or off while the gateway did not answer. Nothing depends on it.
+            with suppress(GatewayError):
+                self._tell_groups(asked)
         phone = name = picture = None
         if (not asked.is_connected or not asked.phone_number) and (info := self._instance_info()):
             phone = f"+{info.owner_phone}" if info.owner_phone else None
@@ -313,6 +350,8 @@ class ConnectionService:
 
     def _delete_instance(self, asked: WhatsAppConnection) -> WhatsAppConnection:
         """Delete, and wait until it is gone. One that is reconnecting would become a zombie: later, then."""
+        # Robust: whatever goes wrong there (it is logged) does not keep a number connected.
+        connection_closing.send_robust(sender=WhatsAppConnection, connection=asked)
         deadline = time.monotonic() + DELETION_SECONDS
         deleted = False
         while time.monotonic() < deadline and not steps.has_moved(self._connection(), since=asked):

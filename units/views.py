@@ -73,7 +73,8 @@ class ConnectionStatusView(UnitScope, APIView):
 
     @extend_schema(responses=ConnectionSerializer)
     def get(self, request: Request, unit_id: str) -> Response:
-        return Response(ConnectionSerializer(WhatsAppConnection.objects.get(unit=self.unit)).data)
+        connection = WhatsAppConnection.objects.select_related("completeness").get(unit=self.unit)
+        return Response(ConnectionSerializer(connection).data)
 
 
 class ChangesView(UnitScope, APIView):

@@ -1,6 +1,7 @@
 """Admin of the webhook inbox: what came in, what became of it, and a second try."""
 
 import json
+from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -8,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
     ChoicesDropdownFilter,
@@ -21,7 +22,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from units.model_admin import ReadOnlyAdmin
-from webhooks.models import EventStatus, WebhookEvent
+from webhooks import catch_up, completeness
+from webhooks.models import Completeness, EventStatus, WebhookEvent
 from webhooks.replay import replay
 
 EVENT_CHIPS = {
@@ -30,8 +32,9 @@ EVENT_CHIPS = {
     EventStatus.IGNORED.value: "default",
     EventStatus.DEAD.value: "danger",
 }
-# A body may have 32 MB (WEBHOOK_MAX_BODY_BYTES); media in it is not for reading.
+# A body may have 32 MB (WEBHOOK_MAX_BODY_BYTES); files in it are not for reading.
 SHOWN_CHARACTERS = 100_000
+SHOWN_CHARACTERS_OF_A_TEXT = 1_000
 
 
 @admin.register(WebhookEvent)
@@ -42,12 +45,14 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         "connection",
         "status_chip",
         "short_reason",
+        "origin",
         "attempts",
         "settled_at",
     ]
     list_filter = [
         ("status", ChoicesDropdownFilter),
         ("connection", AutocompleteSelectFilter),
+        ("connection__unit", AutocompleteSelectFilter),
         ("event", FieldTextFilter),
         ("created_at", RangeDateTimeFilter),
     ]
@@ -56,7 +61,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of the event")
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": [("event", "connection"), ("status", "attempts"), "reason"]}),
+        (None, {"fields": [("event", "connection", "origin"), ("status", "attempts", "awaits"), "full_reason"]}),
         (_("Times"), {"fields": [("created_at", "due_at", "settled_at")]}),
         (_("Body"), {"fields": ["pretty_body"]}),
     ]
@@ -73,14 +78,24 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @display(description=_("reason"))
     def short_reason(self, event: WebhookEvent) -> str:
-        return Truncator(event.reason).chars(80)
+        return Truncator(_told(event.reason)).chars(80)
+
+    @display(description=_("reason"))
+    def full_reason(self, event: WebhookEvent) -> str:
+        return _told(event.reason)
+
+    @display(description=_("origin"))
+    def origin(self, event: WebhookEvent) -> str:
+        return str(_("Looked up") if event.path_event == catch_up.SOURCE else _("Webhook"))
 
     @display(description=_("body"))
     def pretty_body(self, event: WebhookEvent) -> SafeString:
         try:
-            body = json.dumps(json.loads(event.body), indent=2, ensure_ascii=False)
-        except ValueError:
+            body = json.dumps(_with_short_texts(json.loads(event.body)), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
             body = event.body
+        # A lone surrogate, which JSON may hold, is no text for a page.
+        body = body.encode(errors="backslashreplace").decode()
         context = {"body": body[:SHOWN_CHARACTERS], "left_out": max(0, len(body) - SHOWN_CHARACTERS)}
         return render_to_string("admin/webhooks/body.html", context)
 
@@ -106,5 +121,52 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     def _replay(self, request: HttpRequest, events: QuerySet[WebhookEvent]) -> None:
         count = replay(events)
+        if not count:
+            nothing = _("Nothing to handle again: hints about the connection, and what was no JSON, are not replayed.")
+            messages.warning(request, nothing)
+            return
         sentence = ngettext("%(count)d event is handled again.", "%(count)d events are handled again.", count)
+        messages.success(request, sentence % {"count": count})
+
+
+def _told(sentence: str) -> str:
+    """A sentence of ours as kept, which is its msgid, in the reader's language; an error as it is."""
+    return gettext(sentence) if sentence else ""
+
+
+def _with_short_texts(value: Any) -> Any:
+    """A decoded body whose long texts (files, in base64) are cut."""
+    if isinstance(value, dict):
+        return {name: _with_short_texts(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_with_short_texts(member) for member in value]
+    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS_OF_A_TEXT:
+        return f"{value[:SHOWN_CHARACTERS_OF_A_TEXT]}… ({len(value):,})"
+    return value
+
+
+@admin.register(Completeness)
+class CompletenessAdmin(ReadOnlyAdmin):
+    """How complete each number's messages are, and when that is looked at next."""
+
+    list_display = ["connection", "complete_since", "heard_at", "checked_until", "next_check", "attempts", "last_error"]
+    list_filter = [("connection", AutocompleteSelectFilter)]
+    list_select_related = ["connection__unit"]
+    search_fields = ["=connection__instance_name", "connection__unit__name"]
+    ordering = ["connection"]
+    fields = ["connection", "complete_since", "heard_at", "checked_until", "next_check", "attempts", "last_error"]
+    actions = ["compare_selected"]
+
+    @display(description=_("next comparison"), ordering="due_at")
+    def next_check(self, row: Completeness) -> Any:
+        return row.due_at
+
+    @display(description=_("error"))
+    def last_error(self, row: Completeness) -> str:
+        return _told(row.error)
+
+    @admin.action(description=_("Compare the selected numbers now"), permissions=["act"])
+    def compare_selected(self, request: HttpRequest, rows: QuerySet[Completeness]) -> None:
+        count = completeness.make_due(rows)
+        sentence = ngettext("%(count)d number is compared.", "%(count)d numbers are compared.", count)
         messages.success(request, sentence % {"count": count})

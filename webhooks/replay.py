@@ -1,17 +1,63 @@
 """Handle again what was handled wrongly or not at all."""
 
-from django.db.models import QuerySet
+from collections.abc import Iterator
+from uuid import UUID
+
+from django.db.models import CharField, Func, QuerySet, Value
+from django.db.models.functions import Lower
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
-from webhooks.inbox import DRAIN
+from webhooks.inbox import DRAIN, MALFORMED, OVERSIZED
 from webhooks.models import EventStatus, WebhookEvent
+
+BATCH = 1_000
+
+# Hints about a moment that has passed: an old QR code or an old "closed" would be shown once more. The gateway is asked
+# how the number is anyway.
+_ABOUT_THE_LINE = (
+    "connection.update",
+    "qrcode.updated",
+    "status.instance",
+    "logout.instance",
+    "remove.instance",
+    "instance.delete",
+    "instance.create",
+)
+
+
+def replayable(events: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
+    """Those settled `events` that have something to say again: not hints about the line, nor what is no JSON."""
+    name = Func(Lower("event"), Value("_-"), Value(".."), function="translate", output_field=CharField())
+    return (
+        events.annotate(name=name)
+        .exclude(status=EventStatus.RECEIVED)
+        .exclude(name__in=_ABOUT_THE_LINE)
+        .exclude(reason__in=[MALFORMED, OVERSIZED])
+    )
 
 
 def replay(events: QuerySet[WebhookEvent]) -> int:
-    """Put settled `events` back into the inbox; the number of them. What had its effect has it no second time (I2)."""
-    count = events.exclude(status=EventStatus.RECEIVED).update(
-        status=EventStatus.RECEIVED, reason="", attempts=0, due_at=ClockNow(), settled_at=None
-    )
-    ring_on_commit(DRAIN)
+    """Put the replayable of `events` back into the inbox; the number of them.
+
+    What had its effect has it no second time (I2). In batches, so that the first are handled while the rest follow.
+    """
+    count = 0
+    for ids in _batches(replayable(events)):
+        # Still settled: somebody else may have replayed it.
+        rows = WebhookEvent.objects.filter(id__in=ids).exclude(status=EventStatus.RECEIVED)
+        count += rows.update(status=EventStatus.RECEIVED, reason="", attempts=0, due_at=ClockNow(), settled_at=None)
+        ring_on_commit(DRAIN)
     return count
+
+
+def _batches(events: QuerySet[WebhookEvent]) -> Iterator[list[UUID]]:
+    """The ids, oldest first: keys are ordered by time."""
+    last: UUID | None = None
+    while True:
+        rest = events.order_by("id") if last is None else events.filter(id__gt=last).order_by("id")
+        ids = list(rest.values_list("id", flat=True)[:BATCH])
+        if not ids:
+            return
+        yield ids
+        last = ids[-1]

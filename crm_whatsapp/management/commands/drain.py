@@ -15,18 +15,26 @@ from django.db import close_old_connections
 from campaigns.feeder import feed_campaigns, start_due
 from crm_whatsapp import heartbeat
 from messaging.delivery import Delivery
+from messaging.media.fetch import Fetcher
 from units.services import reconcile_due
+from webhooks.completeness import catch_up_due, everything_is_due
 from webhooks.drain import drain
+from webhooks.lost_receipts import look_up_due
+from webhooks.retention import prune
 
 log = structlog.get_logger(__name__)
 
 # The workers have this long before the pump takes over.
 OVERDUE = timedelta(seconds=2)
 PAUSE_SECONDS = 0.5
+# What the workers look at every 5 or 30 s, or less often.
+RARELY_OVERDUE = timedelta(seconds=40)
+RARE_PAUSE_SECONDS = 20.0
+PRUNE_PAUSE_SECONDS = 600.0
 
 
 class Command(BaseCommand):
-    help = "Work off what has been overdue for two seconds: webhooks, messages, campaigns, connection checks."
+    help = "Work off what has been overdue for two seconds: webhooks, messages, files, campaigns, connection checks."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--loop", action="store_true", help="go on until stopped (SIGTERM or Ctrl-C)")
@@ -41,12 +49,31 @@ class Command(BaseCommand):
         jobs: list[Callable[[], Any]] = [
             lambda: drain(seconds=10, overdue=OVERDUE),
             lambda: Delivery(overdue=OVERDUE).run(seconds=10, stop=stop if loop else None),
+            lambda: Fetcher(overdue=OVERDUE).run(seconds=10, stop=stop if loop else None),
             start_due,
             feed_campaigns,
             reconcile_due,
         ]
+        away = loop
+
+        def compare() -> None:
+            nonlocal away
+            if away:
+                # Whoever is started may have been away: every number is compared.
+                everything_is_due()
+                away = False
+            catch_up_due(overdue=RARELY_OVERDUE)
+
+        rare: list[tuple[Callable[[], Any], float]] = [
+            (compare, RARE_PAUSE_SECONDS),
+            (lambda: look_up_due(overdue=RARELY_OVERDUE), RARE_PAUSE_SECONDS),
+            (lambda: prune(seconds=20), PRUNE_PAUSE_SECONDS),
+        ]
         # A thread each: a send that waits 75 s for its answer holds nobody up.
-        threads = [threading.Thread(target=_repeat, args=(job, stop), daemon=True) for job in jobs]
+        threads = [
+            threading.Thread(target=_repeat, args=(job, stop, pause), daemon=True)
+            for job, pause in [*((job, PAUSE_SECONDS) for job in jobs), *rare]
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -55,7 +82,7 @@ class Command(BaseCommand):
                 heartbeat.beat("pump")
 
 
-def _repeat(job: Callable[[], Any], stop: threading.Event) -> None:
+def _repeat(job: Callable[[], Any], stop: threading.Event, pause: float) -> None:
     while True:
         try:
             job()
@@ -65,5 +92,5 @@ def _repeat(job: Callable[[], Any], stop: threading.Event) -> None:
             time.sleep(PAUSE_SECONDS)
         finally:
             close_old_connections()
-        if stop.wait(PAUSE_SECONDS):
+        if stop.wait(pause):
             return
