@@ -13,7 +13,10 @@ ROWS = 50
 def contacts(unit: Unit, *, search: str = "", after: str = "") -> Page[Contact]:
     """A page of contacts by name. `after` is the id of the last one shown; Http404 when that is nobody here."""
     rows = (
-        Contact.objects.filter(matching(unit, search), unit=unit).prefetch_related("addresses").order_by("name", "id")
+        Contact.objects.people()
+        .filter(matching(unit, search), unit=unit)
+        .prefetch_related("addresses")
+        .order_by("name", "id")
     )
     if after:
         last = _last(unit, after)

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from messaging import people, services
 from messaging.models import Contact
 from messaging.phones import InvalidPhone, parse_phone, split_phones
-from units.models import Unit
+from units.models import Unit, WhatsAppConnection
 
 # A campaign's text: what a phone shows before "read more" many times over.
 MAX_CAMPAIGN_TEXT = 4096
@@ -53,6 +53,14 @@ class PhoneForm(forms.Form):
             attrs={"type": "tel", "inputmode": "tel", "autocomplete": "tel", "placeholder": "(11) 90000-0142"}
         ),
     )
+
+
+class GroupsForm(forms.ModelForm):
+    """Whether the number's groups become conversations."""
+
+    class Meta:
+        model = WhatsAppConnection
+        fields = ["groups_enabled"]
 
 
 class ContactForm(forms.Form):
@@ -183,7 +191,7 @@ class CampaignForm(forms.Form):
     def __init__(self, unit: Unit, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.unit = unit
-        self.everybody = Contact.objects.filter(unit=unit)
+        self.everybody = Contact.objects.people().filter(unit=unit)
         cast(forms.ModelMultipleChoiceField, self.fields["contacts"]).queryset = self.everybody
         self.pasted: list[str] = []
 

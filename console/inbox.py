@@ -6,11 +6,13 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 from django.utils import timezone
 
-from messaging.models import ContactAddress, Conversation, ConversationStatus, Message
+from messaging.models import AddressKind, Contact, ContactAddress, Conversation, ConversationStatus, Message
+from messaging.search import conversations as in_conversations
+from messaging.threads import look_around, rows_of_thread, with_people_and_files
 from units.models import Unit
 
 ROWS = 40
@@ -52,15 +54,13 @@ class Page[T]:
 def conversations(unit: Unit, *, show: str = "open", search: str = "", before: str = "") -> Page[Conversation]:
     """A page of the list, newest first. `show`: open, unread or all. `search`: part of a name, or digits of a number.
 
-    Rows carry `last`: status, direction, kind and voice of the newest message (None without one), and `order`.
+    Rows carry `last`, what the preview says of the newest message besides its text (None without one), and `order`.
     """
-    newest = Message.objects.filter(conversation=OuterRef("pk")).order_by("-happened_at", "-id")
-    look = JSONObject(status="status", direction="direction", kind="kind", voice="details__media__voice")
     rows = (
         Conversation.objects.filter(unit=unit)
         .select_related("contact")
         .prefetch_related("contact__addresses")
-        .annotate(last=Subquery(newest.values(it=look)[:1]))
+        .annotate(last=_newest())
         .order_by("-last_message_at", "-id")
     )
     if show == "open":
@@ -75,18 +75,31 @@ def conversations(unit: Unit, *, show: str = "open", search: str = "", before: s
     return Page(page, page[-1].order if len(found) > ROWS else "", not before)
 
 
+def _newest() -> Subquery:
+    """Of a conversation's newest message: {status, direction, kind, deleted, sender, number, details}."""
+    numbers = ContactAddress.objects.filter(contact=OuterRef("sender"), kind=AddressKind.PHONE).values("value")
+    look = JSONObject(
+        status="status",
+        direction="direction",
+        kind="kind",
+        deleted=Q(deleted_at__isnull=False),
+        sender="sender__name",
+        number=Subquery(numbers[:1]),
+        # As much as tells one kind from another.
+        details=JSONObject(**{part: f"details__{part}" for part in ("media", "live", "type", "status", "video")}),
+    )
+    rows = rows_of_thread(Message.objects.filter(conversation=OuterRef("pk")))
+    return Subquery(rows.order_by("-happened_at", F("external_id").desc(nulls_last=True), "-id").values(it=look)[:1])
+
+
 def matching(unit: Unit, search: str, prefix: str = "") -> Q:
-    """Contacts whose name contains `search`, or one of whose numbers contains its digits."""
+    """Condition for `search`: on contacts, or, with `prefix` "contact__", on conversations, also by what was said."""
     search = search.strip()
     if not search:
         return Q()
-    found = Q(**{f"{prefix}name__icontains": search})
-    digits = "".join(char for char in search if char.isdigit())
-    if len(digits) >= 3:
-        found |= Q(
-            **{f"{prefix}id__in": ContactAddress.objects.filter(unit=unit, value__contains=digits).values("contact")}
-        )
-    return found
+    if prefix:
+        return in_conversations(unit, search)
+    return Q(id__in=Contact.objects.filter(unit=unit).matching(unit.pk, search).order_by().values("id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,36 +116,29 @@ def older_messages(conversation: Conversation, *, before: str = "") -> Page[Mess
     found = list(_before(rows, "happened_at", before)[: MESSAGES + 1])
     page = found[:MESSAGES]
     further = sort_key(page[-1].happened_at, page[-1].id) if len(found) > MESSAGES else ""
-    return Page(_with_days(conversation, page[::-1]), further, not before)
+    return Page(_with_days(page[::-1]), further, not before)
 
 
 def some_messages(conversation: Conversation, ids: Iterable[UUID]) -> Page[Message | Day]:
     """These messages of the thread, as far as they belong to it."""
-    return Page(
-        _with_days(conversation, _thread(conversation).filter(id__in=ids).order_by("happened_at", "id")), "", False
-    )
+    return Page(_with_days(_thread(conversation).filter(id__in=ids).order_by("happened_at", "id")), "", False)
 
 
 def _thread(conversation: Conversation) -> QuerySet[Message]:
     messages = Message.objects.filter(conversation=conversation, unit_id=conversation.unit_id)
-    return messages.select_related("author").prefetch_related("recipients__campaign")
+    messages = messages.select_related("author").prefetch_related("recipients__campaign")
+    return with_people_and_files(rows_of_thread(messages))
 
 
-def _with_days(conversation: Conversation, messages: Iterable[Message]) -> list[Message | Day]:
-    messages = list(messages)
-    wanted = {m.reply_to_external_id for m in messages if m.reply_to_external_id}
-    quoted = {}
-    if wanted:
-        quoted = {m.external_id: m for m in Message.objects.filter(conversation=conversation, external_id__in=wanted)}
+def _with_days(messages: Iterable[Message]) -> list[Message | Day]:
     rows: list[Message | Day] = []
     last_day = None
-    for message in messages:
+    for message in look_around(messages):
         day = timezone.localdate(message.happened_at)
         if day != last_day:
             midnight = timezone.make_aware(datetime.combine(day, time.min))
             rows.append(Day(day, sort_key(midnight)))
             last_day = day
         message.order = sort_key(message.happened_at, message.id)  # type: ignore[attr-defined]
-        message.quoted = quoted.get(message.reply_to_external_id)  # type: ignore[attr-defined]
         rows.append(message)
     return rows

@@ -3,14 +3,16 @@
 Tones are classes of components.css: ok, warn, danger, info, accent, neutral.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from campaigns.models import CampaignStatus, RecipientStatus
-from messaging.models import MessageStatus
+from messaging.models import Direction, MessageStatus
 from units.models import ConnectionStatus
 
 
@@ -69,13 +71,54 @@ KINDS: dict[str, Look] = {
     "template": Look("list", label=_("Message with options")),
     "order": Look("shopping-bag", label=_("Order")),
     "product": Look("shopping-bag", label=_("Product")),
-    "group_invite": Look("users", label=_("Group invitation")),
-    "call": Look("phone", label=_("Call")),
+    "group_invite": Look("users", label=_("Group invitation"), hint=_("It can be accepted on the phone.")),
 }
 VOICE = Look("mic", label=_("Voice message"))
-UNSUPPORTED = Look(
-    "circle-question-mark", label=_("This kind of message is not shown here yet"), hint=_("Open it on the phone.")
-)
+GIF = Look("film", label=_("GIF"))
+LIVE_LOCATION = Look("map-pin", label=_("Live location"))
+UNSUPPORTED = Look("circle-question-mark", label=_("Unsupported message"), hint=_("Open it on the phone."))
+DELETED = Look("ban", label=_("Message deleted"))
+
+# Keyed by how the call ended, in WhatsApp's words, and whether it was a video call. A call that we made and that
+# nobody took is no missed one.
+CALLS: dict[tuple[str, bool], Look] = {
+    ("accept", False): Look("phone", "ok", _("Answered voice call")),
+    ("accept", True): Look("video", "ok", _("Answered video call")),
+    ("reject", False): Look("phone-off", "warn", _("Declined voice call")),
+    ("reject", True): Look("video-off", "warn", _("Declined video call")),
+    ("missed", False): Look("phone-missed", "danger", _("Missed voice call")),
+    ("missed", True): Look("video-off", "danger", _("Missed video call")),
+    ("unanswered", False): Look("phone-off", label=_("Unanswered voice call")),
+    ("unanswered", True): Look("video-off", label=_("Unanswered video call")),
+    ("", False): Look("phone", label=_("Voice call")),
+    ("", True): Look("video", label=_("Video call")),
+}
+_NOT_TAKEN = ("timeout", "terminate")
+
+
+def kind_look(kind: str, details: Mapping[str, Any], direction: str = Direction.INBOUND) -> Look | None:
+    """What a message is besides text, None for text. `details` and `direction` as in `Message`."""
+    media = details.get("media") or {}
+    if kind == "text":
+        return None
+    if kind == "call":
+        status = details.get("status") or ""
+        if status in _NOT_TAKEN:
+            status = "missed" if direction == Direction.INBOUND else "unanswered"
+        video = bool(details.get("video"))
+        return CALLS.get((status, video), CALLS["", video])
+    if kind == "audio" and media.get("voice"):
+        return VOICE
+    if kind == "video" and media.get("gif"):
+        return GIF
+    if kind == "location" and details.get("live"):
+        return LIVE_LOCATION
+    if kind in KINDS:
+        return KINDS[kind]
+    # WhatsApp's own word for it is what a search, or the support, knows.
+    name = details.get("type") or kind
+    return Look(UNSUPPORTED.icon, label=f"{UNSUPPORTED.label} ({name})", hint=UNSUPPORTED.hint)
+
 
 CAMPAIGN: dict[str, Look] = {
     CampaignStatus.DRAFT: Look("pencil"),
@@ -106,7 +149,11 @@ LOOKS = [
     *TICKS.values(),
     *KINDS.values(),
     VOICE,
+    GIF,
+    LIVE_LOCATION,
     UNSUPPORTED,
+    DELETED,
+    *CALLS.values(),
     *CAMPAIGN.values(),
     *RECIPIENT.values(),
 ]

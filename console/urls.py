@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from django.views.i18n import set_language
 
-from console.views import account, campaigns, connection, contacts, inbox
+from console.views import account, campaigns, connection, contacts, inbox, media
 
 app_name = "console"
 
@@ -16,11 +16,15 @@ unit_urls = [
     path("conversations/<uuid:conversation_id>/messages", inbox.messages, name="messages"),
     path("conversations/<uuid:conversation_id>/read", inbox.read, name="read"),
     path("messages/<uuid:message_id>/settle", inbox.settle, name="settle"),
+    path("messages/<uuid:message_id>/media", media.file, name="message-media"),
+    path("messages/<uuid:message_id>/media/thumbnail", media.thumbnail, name="message-thumbnail"),
+    path("messages/<uuid:message_id>/media/retry", media.retry, name="retry-media"),
     path("number", connection.page, name="number"),
     path("number/panel", connection.panel, name="number-panel"),
     path("number/state", connection.state, name="number-state"),
     path("number/connect", connection.connect, name="number-connect"),
     path("number/disconnect", connection.disconnect, name="number-disconnect"),
+    path("number/groups", connection.groups, name="number-groups"),
     path("campaigns", campaigns.index, name="campaigns"),
     path("campaigns/new", campaigns.new, name="new-campaign"),
     path("campaigns/new/contacts", campaigns.pick, name="pick-contacts"),

@@ -1,5 +1,6 @@
 """Admin of contacts, conversations, messages and lanes."""
 
+import json
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.text import Truncator
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -20,13 +22,16 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from messaging.admin_forms import AddressForm, AddressFormSet, NewContactForm
+from messaging.merge_admin import ContactMergeAdmin
 from messaging.models import (
     Contact,
     ContactAddress,
+    ContactMerge,
     Conversation,
     ConversationStatus,
     Direction,
     Message,
+    MessageMedia,
     MessageStatus,
     SendLane,
 )
@@ -57,6 +62,13 @@ MESSAGE_CHIPS = {
 }
 
 
+def _as_json(value: Any) -> str:
+    """For reading; empty for nothing."""
+    if not value:
+        return ""
+    return format_html("<pre>{}</pre>", json.dumps(value, ensure_ascii=False, indent=2))
+
+
 def contacts_matching(term: str) -> QuerySet[Contact]:
     """Contacts whose name contains `term`, or one of whose addresses contains its digits."""
     found = Q(name__icontains=term)
@@ -78,11 +90,15 @@ class AddressInline(TabularInline):
     fields = ["kind", "value", "jid", "opted_out_at", "not_on_whatsapp_at"]
     readonly_fields = ["kind", "jid", "not_on_whatsapp_at"]
 
+    def has_add_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+        # A group has no phone number.
+        return not (obj and obj.is_group) and super().has_add_permission(request, obj)
+
 
 @admin.register(Contact)
 class ContactAdmin(ModelAdmin):
-    list_display = ["__str__", "phone", "unit", "can_be_written_to", "created_at"]
-    list_filter = [("unit", AutocompleteSelectFilter), ("created_at", RangeDateTimeFilter)]
+    list_display = ["__str__", "phone", "unit", "can_be_written_to", "is_group", "created_at"]
+    list_filter = [("unit", AutocompleteSelectFilter), "is_group", ("created_at", RangeDateTimeFilter)]
     list_select_related = ["unit"]
     search_fields = ["name"]
     search_help_text = _("Name, or at least four digits of the number")
@@ -132,9 +148,13 @@ class ContactAdmin(ModelAdmin):
     def phone(self, contact: Contact) -> str:
         return shown(contact.phone_number)
 
-    @display(description=_("campaigns"), label={"yes": "success", "no": "warning", "none": "danger"})
+    @display(
+        description=_("campaigns"), label={"yes": "success", "no": "warning", "none": "danger", "group": "default"}
+    )
     def can_be_written_to(self, contact: Contact) -> tuple[str, str]:
         addresses = contact.addresses.all()
+        if contact.is_group:
+            return "group", gettext("Not for groups")
         if any(address.opted_out_at for address in addresses):
             return "no", gettext("Opted out")
         if any(address.not_on_whatsapp_at for address in addresses):
@@ -159,6 +179,9 @@ class ContactAdmin(ModelAdmin):
         delete_contact(contact)
         messages.success(request, _("The contact “%(name)s” was deleted.") % {"name": name})
         return self.leave_dialog(request, self.address("changelist"))
+
+
+admin.site.register(ContactMerge, ContactMergeAdmin)
 
 
 # --- Conversations and messages -------------------------------------------------------------------
@@ -223,6 +246,25 @@ class ConversationAdmin(ModelAdmin):
         return redirect(f"{reverse('admin:messaging_message_changelist')}?conversation__id__exact={conversation.pk}")
 
 
+class MediaInline(TabularInline):
+    """The file of a message: how far it is, never the file itself, which is its unit's."""
+
+    model = MessageMedia
+    extra = 0
+    can_delete = False
+    fields = ["status", "mime_type", "size", "sha256", "attempts", "due_at", "error_code", "error"]
+    readonly_fields = fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MessageMedia]:
+        return super().get_queryset(request).defer("content")
+
+    def has_add_permission(self, request: HttpRequest, obj: Message | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Message | None = None) -> bool:
+        return False
+
+
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
     list_display = [
@@ -248,14 +290,27 @@ class MessageAdmin(ReadOnlyAdmin):
     search_help_text = _("Name of the contact, at least four digits of the number, or the external id")
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": [("conversation", "unit"), ("direction", "origin"), ("status", "author"), "body"]}),
+        (
+            None,
+            {"fields": [("conversation", "unit"), ("direction", "origin"), ("status", "author"), "sender", "content"]},
+        ),
         (_("Problem"), {"fields": [("error_code", "error")]}),
-        (_("Times"), {"fields": [("happened_at", "created_at"), ("sent_at", "delivered_at", "read_at")]}),
+        (
+            _("Times"),
+            {
+                "fields": [
+                    ("happened_at", "created_at"),
+                    ("sent_at", "delivered_at", "read_at"),
+                    ("edited_at", "deleted_at"),
+                ]
+            },
+        ),
         (
             _("Gateway"),
-            {"fields": [("provider", "kind"), ("external_id", "recipient"), "attempts", "details"]},
+            {"fields": [("provider", "kind"), ("external_id", "recipient"), "about", "attempts", "facts", "raw"]},
         ),
     ]
+    inlines = [MediaInline]
     actions_detail = ["it_arrived", "it_did_not_arrive"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
@@ -292,7 +347,26 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @display(description=_("text"))
     def text(self, message: Message) -> str:
-        return Truncator(message.body).chars(60) if message.body else f"({message.kind})"
+        return Truncator(self.content(message)).chars(60) or f"({message.kind})"
+
+    @display(description=_("text"))
+    def content(self, message: Message) -> str:
+        return gettext("Message deleted") if message.deleted_at else message.body
+
+    @display(description=_("about"))
+    def about(self, message: Message) -> str:
+        """The message that it answers or hangs on."""
+        return message.target_external_id or message.reply_to_external_id
+
+    @display(description=_("details"))
+    def facts(self, message: Message) -> str:
+        shown = {} if message.deleted_at else {name: part for name, part in message.details.items() if name != "raw"}
+        return _as_json(shown)
+
+    @display(description=_("as WhatsApp sent it"))
+    def raw(self, message: Message) -> str:
+        """Of a kind that is not known here: for whoever is to teach it to us."""
+        return "" if message.deleted_at else _as_json(message.details.get("raw"))
 
     @action(
         description=_("It arrived"),

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from messaging import views
+from messaging import media_views, views
 
 urlpatterns = [
     path("units/<uuid:unit_id>/contacts", views.ContactListView.as_view(), name="contacts"),
@@ -11,5 +11,20 @@ urlpatterns = [
         name="thread",
     ),
     path("units/<uuid:unit_id>/messages/<uuid:message_id>", views.MessageView.as_view(), name="message"),
+    path(
+        "units/<uuid:unit_id>/messages/<uuid:message_id>/media",
+        media_views.MessageFileView.as_view(),
+        name="message-media",
+    ),
+    path(
+        "units/<uuid:unit_id>/messages/<uuid:message_id>/media/thumbnail",
+        media_views.MessageThumbnailView.as_view(),
+        name="message-thumbnail",
+    ),
+    path(
+        "units/<uuid:unit_id>/messages/<uuid:message_id>/media/retry",
+        media_views.RetryMediaView.as_view(),
+        name="message-media-retry",
+    ),
     path("units/<uuid:unit_id>/whatsapp/messages", views.SendMessageView.as_view(), name="send-message"),
 ]

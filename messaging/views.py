@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from crm_whatsapp.api import Conflict, NewestFirstPagination
-from messaging import people, services
+from messaging import people, search, services
 from messaging.models import Contact, Conversation, Message
 from messaging.phones import InvalidPhone
 from messaging.serializers import (
@@ -25,14 +25,16 @@ from messaging.serializers import (
     NewContactSerializer,
     NewMessageSerializer,
 )
+from messaging.threads import look_around, rows_of_thread, with_people_and_files
 from units.access import UnitScope
+from units.models import Unit
 
 
 class ContactFilter(django_filters.FilterSet):
-    search = django_filters.CharFilter(method="matching", label="Part of the name or of the number")
+    search = django_filters.CharFilter(method="matching", label="Words of the name, or digits of the number")
 
     def matching(self, queryset: QuerySet[Contact], name: str, value: str) -> QuerySet[Contact]:
-        return queryset.matching(value)  # type: ignore[attr-defined]
+        return queryset.matching(_unit_of(self).pk, value)  # type: ignore[attr-defined]
 
 
 class ContactListView(UnitScope, generics.ListAPIView):
@@ -58,9 +60,16 @@ class ContactListView(UnitScope, generics.ListAPIView):
 
 
 class ConversationFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(
+        method="matching", label="Words of a message or of the contact's name, or digits of the number"
+    )
+
     class Meta:
         model = Conversation
         fields = ["status"]
+
+    def matching(self, queryset: QuerySet[Conversation], name: str, value: str) -> QuerySet[Conversation]:
+        return queryset.filter(search.conversations(_unit_of(self), value))
 
 
 class LatestFirstPagination(NewestFirstPagination):
@@ -84,19 +93,30 @@ class ThreadPagination(NewestFirstPagination):
     ordering = ("-happened_at", "-id")
 
 
+class ThreadFilter(django_filters.FilterSet):
+    search = django_filters.CharFilter(method="matching", label="Words of the text")
+
+    def matching(self, queryset: QuerySet[Message], name: str, value: str) -> QuerySet[Message]:
+        return search.having_words(queryset, _unit_of(self), value)
+
+
 class ThreadView(UnitScope, generics.ListAPIView):
-    """The messages of a conversation, newest first."""
+    """The messages of a conversation, newest first. Reactions are no messages of their own: they hang on theirs."""
 
     serializer_class = MessageSerializer
     pagination_class = ThreadPagination
     queryset = Message.objects.none()
-    filter_backends = ()
+    filterset_class = ThreadFilter
 
     def get_queryset(self) -> Any:
         conversation = Conversation.objects.filter(unit=self.unit, id=self.kwargs["conversation_id"]).first()
         if conversation is None:
             raise Http404
-        return _shown(Message.objects.filter(conversation=conversation))
+        return _readable(rows_of_thread(Message.objects.filter(unit=self.unit, conversation=conversation)))
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        return page and look_around(page)
 
 
 class MessageView(UnitScope, APIView):
@@ -104,10 +124,10 @@ class MessageView(UnitScope, APIView):
 
     @extend_schema(responses=MessageSerializer)
     def get(self, request: Request, unit_id: str, message_id: str) -> Response:
-        message = _shown(Message.objects.filter(unit=self.unit, id=message_id)).first()
+        message = _readable(Message.objects.filter(unit=self.unit, id=message_id)).first()
         if message is None:
             raise Http404
-        return Response(MessageSerializer(message).data)
+        return Response(_shown(message))
 
 
 class SendMessageView(UnitScope, APIView):
@@ -142,8 +162,8 @@ class SendMessageView(UnitScope, APIView):
                 raise ValidationError({"text": [error.message]}) from error
             except services.KeyReused as error:
                 raise Conflict(_("This Idempotency-Key was used for another message."), "key_reused") from error
-        shown = _shown(Message.objects.filter(pk=message.pk)).get()
-        return Response(MessageSerializer(shown).data, status=status.HTTP_202_ACCEPTED)
+        kept = _readable(Message.objects.filter(pk=message.pk)).get()
+        return Response(_shown(kept), status=status.HTTP_202_ACCEPTED)
 
     @staticmethod
     def _idempotency_key(request: Request) -> str | None:
@@ -170,6 +190,17 @@ class SendMessageView(UnitScope, APIView):
         return conversation
 
 
-def _shown(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """With what the serializer reads."""
-    return messages.select_related("conversation__contact").prefetch_related("conversation__contact__addresses")
+def _readable(messages: QuerySet[Message]) -> QuerySet[Message]:
+    """With what the serializer reads of other tables."""
+    messages = messages.select_related("conversation__contact").prefetch_related("conversation__contact__addresses")
+    return with_people_and_files(messages)
+
+
+def _shown(message: Message) -> Any:
+    return MessageSerializer(look_around([message])[0]).data
+
+
+def _unit_of(filters: django_filters.FilterSet) -> Unit:
+    """The unit whose list is filtered."""
+    unit: Unit = filters.request.parser_context["view"].unit
+    return unit

@@ -20,6 +20,7 @@ class Config:
     SANDBOX_CONNECT_MS              2000        fixed wait in connect; the first QR comes after a fifth
     SANDBOX_CREATE_QR_MS            5000        fixed wait inside ``create`` with ``qrcode: true``
     SANDBOX_DELETE_MS               500         how long a deleted name stays taken
+    SANDBOX_MEDIA_GONE_MS           5000        how long it takes to say that WhatsApp no longer has a file
     SANDBOX_RECONNECTS_PER_SECOND   35          ``connection.update`` webhooks while WhatsApp is unreachable
     SANDBOX_ECHO                    on          ``send.message`` webhooks
     SANDBOX_RECEIPTS                delivered   receipts by themselves: off, delivered or read (on)
@@ -41,6 +42,7 @@ class Config:
     connect_seconds: float = 2.0
     create_qr_seconds: float = 5.0
     delete_seconds: float = 0.5
+    media_gone_seconds: float = 5.0
     reconnects_per_second: float = 35.0
     echo: bool = True
     receipts: str = "delivered"
@@ -79,6 +81,7 @@ class Config:
             connect_seconds=seconds_from_ms("CONNECT_MS", cls.connect_seconds),
             create_qr_seconds=seconds_from_ms("CREATE_QR_MS", cls.create_qr_seconds),
             delete_seconds=seconds_from_ms("DELETE_MS", cls.delete_seconds),
+            media_gone_seconds=seconds_from_ms("MEDIA_GONE_MS", cls.media_gone_seconds),
             reconnects_per_second=number("RECONNECTS_PER_SECOND", cls.reconnects_per_second),
             echo=switch("ECHO", cls.echo),
             receipts=_receipts(environ.get("SANDBOX_RECEIPTS") or cls.receipts),

@@ -77,6 +77,7 @@ class Lifecycle:
         self._emit_connection(instance, "connecting")
         self._set_state(instance, "open")
         instance.was_open = True
+        instance.sends_base64 = bool(instance.webhook and instance.webhook.base64)
         if instance.owner_jid:
             self._state.owners[instance.owner_jid] = instance
         opened = {

@@ -12,6 +12,7 @@ DEFAULT_MIMETYPES = {
     "video": "video/mp4",
     "audio": "audio/ogg; codecs=opus",
     "document": "application/octet-stream",
+    "sticker": "image/webp",
 }
 
 
@@ -24,7 +25,7 @@ def media_content(
     caption: str | None,
     voice: bool = False,
 ) -> Json:
-    """``{"imageMessage": {...}}`` and its like for ``kind`` image, video, audio or document.
+    """``{"imageMessage": {...}}`` and its like for ``kind`` image, video, audio, document or sticker.
 
     The mimetype follows the file name's extension, if there is a file name. Bytes are objects keyed by
     position and long numbers ``{low, high, unsigned}``, as recorded. ``url`` is WhatsApp's encrypted file and
@@ -48,8 +49,8 @@ def media_content(
     if voice:
         part["waveform"] = _indexed(bytes(64))
     if kind == "document":
-        part["fileName"] = file_name
-    if caption:
+        part |= {"title": file_name, "fileName": file_name}
+    if caption and kind in ("image", "video", "document"):
         part["caption"] = caption
     return {f"{kind}Message": part}
 

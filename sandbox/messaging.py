@@ -1,11 +1,13 @@
 """Messages on both sides: what a send through Evolution does, and what the phones do by themselves."""
 
 import asyncio
+import base64
 import random
 import re
 import time
 from typing import Any
 
+from sandbox.contents import WITHOUT_CONTEXT
 from sandbox.errors import DropConnection, EvolutionError, NeverAnswer, license_required
 from sandbox.numbers import GROUP, LID, SHORTEST_NUMBER, create_jid, filed_as, phone_of
 from sandbox.state import (
@@ -223,13 +225,15 @@ class Messaging:
         by_lid: bool = False,
         from_me: bool = False,
         context: Json | None = None,
+        group: str | None = None,
     ) -> str:
         """A message written on a phone: by the customer, or with ``from_me`` on the unit's own phone.
 
         Returns its id.
 
         ``sender`` is the customer's number, JID or LID. With ``lid`` the key carries it too, with ``by_lid``
-        in first place. While the gateway is offline WhatsApp keeps the message.
+        in first place. In a ``group`` the sender is the participant. While the gateway is offline WhatsApp keeps the
+        message.
         """
         jid = sender if "@" in sender else filed_as(create_jid(sender))
         message_id = message_id or phone_message_id()
@@ -241,14 +245,21 @@ class Messaging:
             key["remoteJidAlt"] = jid if by_lid else lid
             self._state.phone_of_lid[lid] = jid
         addressing = "lid" if by_lid or jid.endswith(LID) else "pn"
-        key |= {"fromMe": from_me, "id": message_id, "participant": "", "addressingMode": addressing}
+        named = {"fromMe": from_me, "id": message_id}
+        if group:
+            # As baileys-messages.upsert-in-group-text-lid.json: who spoke stands where the chat stands elsewhere.
+            who = {f"participant{name.removeprefix('remoteJid')}": value for name, value in key.items()}
+            key = {"remoteJid": group, **named, **who, "addressingMode": addressing}
+            jid = group
+        else:
+            key |= {**named, "participant": "", "addressingMode": addressing}
         record: Json = {
             "id": row_id(),
             "key": key,
             "pushName": "Você" if from_me else name,
             "status": "SERVER_ACK" if from_me else "DELIVERY_ACK",
             "message": content,
-            **({"contextInfo": context} if context else {}),
+            **({"contextInfo": context} if context or next(iter(content)) not in WITHOUT_CONTEXT else {}),
             "messageType": next(iter(content)),
             "messageTimestamp": sent_at,
             "instanceId": instance.id,
@@ -274,12 +285,17 @@ class Messaging:
         """
         if instance.inbound_dead or record["key"]["id"] in instance.messages:
             return
+        if jid.endswith(GROUP) and instance.flags["groupsIgnore"]:
+            return
         self._store(instance, record)
         self._state.known_jids.add(jid)
         if not record["key"]["fromMe"]:
             instance.contacts[jid] = name
         emitted = {**record}
         del emitted["id"]
+        if instance.sends_base64 and (raw := self._state.files.get(record["key"]["id"])):
+            # In the webhook alone (baileys-messages.upsert-in-image-base64-on.json).
+            emitted["message"] = {**record["message"], "base64": base64.b64encode(raw).decode()}
         contact = {"remoteJid": jid, "profilePicUrl": None, "instanceId": instance.id}
         self._emit(instance, "chats.update", [{"remoteJid": jid, "instanceId": instance.id}])
         self._emit(instance, "messages.upsert", emitted)
@@ -386,10 +402,19 @@ def describe(content: Json) -> str:
     }
     labels |= {
         "locationMessage": "📍 Localização",
+        "liveLocationMessage": "📍 Localização em tempo real",
+        "contactMessage": "👤 Contato",
+        "contactsArrayMessage": "👤 Contatos",
+        "pollCreationMessageV3": "📊 Enquete",
         "reactionMessage": "Reação",
         "stickerMessage": "Figurinha",
     }
+    if kind == "ephemeralMessage":
+        return f"⏱ {describe(part['message'])}"
+    if kind == "extendedTextMessage":
+        return str(part.get("text"))
     detail = part.get("caption") or part.get("fileName") or part.get("name") or part.get("text")
+    detail = detail or part.get("displayName")
     return ": ".join(str(word) for word in (labels.get(kind, kind), detail) if word)
 
 

@@ -18,11 +18,21 @@ Under ``/phone/api/instances/{name}`` (percent-encoded):
 ``POST /inbound {from, name?, text, id?, timestamp?, lid?, addressing?, reply_to?, media?}``
     A customer writes; answers ``{id, chat}``. ``from`` is a number, a JID or a LID; ``addressing: "lid"``
     puts the LID
-    first in the key; ``reply_to`` is a message id; ``media`` is ``{mediatype, base64, mimetype?, fileName?}``
-    and
-    ``text`` then its caption.
-``POST /own {to, text, id?}``
-    Typed on the unit's own phone (fromMe); answers ``{id}``.
+    first in the key; ``reply_to`` is a message id; ``media`` is ``{mediatype, base64, mimetype?, fileName?,
+    voice?}`` (image, video, audio, document or sticker; audio is a voice note unless it says not) and ``text`` then
+    its caption. Instead of ``text``: ``location: {latitude, longitude, name?, address?, live?}``, ``contacts: [{name,
+    number}]``, ``poll: {name, options, selectable?}``, or ``reaction: {id, emoji}`` ("" takes it back). With it:
+    ``ephemeral: true``, ``forwarded: true``, ``ad: {title?, body?, source_id?, source_url?, click_id?}``, and ``group``
+    (a group's JID) for a message in a group, of which ``from`` is a member.
+``POST /own {to, text, id?, media?}``
+    Typed on the unit's own phone (fromMe); answers ``{id}``. Instead of ``text`` as above.
+``POST /edit {id, text}``, ``POST /delete {id}``
+    Whoever wrote the message changes it, or deletes it for everyone.
+``POST /call {from, status?, video?, id?}``
+    A customer calls. ``status``: offer (as long as it rings), ringing, timeout, reject, accept or terminate; answers
+    ``{id}``, by which the next status names the same call.
+``POST /file {id, base64?}``
+    WhatsApp no longer has the file of a message; with ``base64`` it has this one.
 ``POST /raw {event, data}``
     Emits any event to the webhook.
 ``GET /sent``
@@ -71,11 +81,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from sandbox import contents
+from sandbox.changes import CALL_STATUSES, Changes, key_of
 from sandbox.lifecycle import Lifecycle
 from sandbox.media import DEFAULT_MIMETYPES, media_content
 from sandbox.messaging import BUBBLE_STATUS, Messaging
 from sandbox.numbers import create_jid, filed_as, phone_of
-from sandbox.state import FAULTS, SERVER_MODES, Chat, Instance, Json, State, phone_message_id
+from sandbox.state import FAULTS, SERVER_MODES, Chat, Instance, Json, State, StoredMessage, phone_message_id
 from sandbox.webhooks import WebhookSender
 
 HERE = Path(__file__).parent
@@ -100,6 +112,7 @@ class Phone:
         self._emit = sender.emit
         self._lifecycle = lifecycle
         self._messaging = messaging
+        self._changes = Changes(state, sender, messaging)
 
     def routes(self) -> list[BaseRoute]:
         """To be mounted at ``/phone``."""
@@ -108,6 +121,10 @@ class Phone:
             "scan": self.scan,
             "inbound": self.inbound,
             "own": self.own,
+            "file": self.file,
+            "edit": self.edit,
+            "delete": self.delete,
+            "call": self.call,
             "raw": self.raw,
             "receipts": self.receipts,
             "read": self.read,
@@ -184,61 +201,117 @@ class Phone:
         instance, body = self._instance(request), await _body(request)
         self._require_paired(instance)
         message_id = str(body.get("id") or phone_message_id())
-        context = self._reply_context(instance, body.get("reply_to"))
         self._messaging.receive(
             instance,
             _text(body, "from"),
             body.get("name"),
-            self._content(body, message_id),
+            self._content(instance, body, message_id),
             message_id=message_id,
             sent_at=_optional_int(body, "timestamp"),
             lid=body.get("lid"),
             by_lid=body.get("addressing") == "lid",
-            context=context,
+            context=self._context(instance, body),
+            group=body.get("group"),
         )
-        return JSONResponse({"id": message_id, "chat": self._messaging.chat(instance, _jid(body["from"])).jid})
+        chat = self._messaging.chat(instance, body.get("group") or _jid(body["from"]))
+        return JSONResponse({"id": message_id, "chat": chat.jid})
 
-    def _content(self, body: Json, message_id: str) -> Json:
+    def _content(self, instance: Instance, body: Json, message_id: str) -> Json:
+        try:
+            content = contents.read(body)
+        except (KeyError, TypeError, ValueError) as error:
+            raise HTTPException(400, f"Falta ou não serve: {error}") from None
+        if content:
+            return content
+        if isinstance(wanted := body.get("reaction"), dict):
+            stored = self._stored(instance, wanted)
+            key = {**key_of(stored), "participant": stored.key.get("participant", "")}
+            return contents.reaction(key, str(wanted.get("emoji") or ""))
         media = body.get("media")
         if not isinstance(media, dict):
             return {"conversation": _text(body, "text")}
         if media.get("mediatype") not in DEFAULT_MIMETYPES:
             raise HTTPException(400, f"media.mediatype: {', '.join(DEFAULT_MIMETYPES)}")
-        try:
-            raw = base64.b64decode(_text(media, "base64"), validate=True)
-        except binascii.Error:
-            raise HTTPException(400, "media.base64 não é base64.") from None
-        self._state.files[message_id] = raw
+        raw = self._state.files[message_id] = _bytes(media)
         return media_content(
             media["mediatype"],
             raw,
             file_name=media.get("fileName"),
             mimetype=media.get("mimetype"),
             caption=body.get("text"),
-            voice=media["mediatype"] == "audio",
+            voice=media["mediatype"] == "audio" and media.get("voice") is not False,
         )
+
+    def _context(self, instance: Instance, body: Json) -> Json | None:
+        more = contents.ad_click(body["ad"]) if isinstance(body.get("ad"), dict) else {}
+        if body.get("forwarded"):
+            more |= {"forwardingScore": 1, "isForwarded": True}
+        reply = self._reply_context(instance, body.get("reply_to"))
+        return {"mentionedJid": [], "groupMentions": [], **(reply or {}), **more} if more or reply else None
 
     def _reply_context(self, instance: Instance, reply_to: Any) -> Json | None:
         stored = instance.messages.get(str(reply_to)) if reply_to else None
         if stored is None:
             return None
-        author = instance.owner_jid if stored.key["fromMe"] else stored.key["remoteJid"]
-        quote = {
+        author = (
+            instance.owner_jid if stored.key["fromMe"] else stored.key.get("participant") or stored.key["remoteJid"]
+        )
+        return {
             "stanzaId": stored.key["id"],
             "participant": author,
             "quotedMessage": stored.record["message"],
         }
-        return {"mentionedJid": [], "groupMentions": [], **quote}
 
     async def own(self, request: Request) -> Response:
         """POST: somebody types on the unit's own phone."""
         instance, body = self._instance(request), await _body(request)
         self._require_paired(instance)
-        content = {"conversation": _text(body, "text")}
-        message_id = body.get("id")
+        message_id = str(body.get("id") or phone_message_id())
+        content = self._content(instance, body, message_id)
         to = _text(body, "to")
-        message_id = self._messaging.receive(instance, to, None, content, message_id=message_id, from_me=True)
+        context = self._context(instance, body)
+        self._messaging.receive(instance, to, None, content, message_id=message_id, from_me=True, context=context)
         return JSONResponse({"id": message_id})
+
+    def _stored(self, instance: Instance, body: Json) -> StoredMessage:
+        stored = instance.messages.get(_text(body, "id"))
+        if stored is None or stored.record["message"] is None:
+            raise HTTPException(404, "Não há essa mensagem.")
+        return stored
+
+    async def edit(self, request: Request) -> Response:
+        """POST: whoever wrote a message changes its text."""
+        instance, body = self._instance(request), await _body(request)
+        self._changes.edit(instance, self._stored(instance, body), _text(body, "text"))
+        return JSONResponse({})
+
+    async def delete(self, request: Request) -> Response:
+        """POST: whoever wrote a message deletes it for everyone."""
+        instance, body = self._instance(request), await _body(request)
+        self._changes.revoke(instance, self._stored(instance, body))
+        return JSONResponse({})
+
+    async def call(self, request: Request) -> Response:
+        """POST: a customer calls."""
+        instance, body = self._instance(request), await _body(request)
+        self._require_paired(instance)
+        status = str(body.get("status") or "offer")
+        if status not in CALL_STATUSES:
+            raise HTTPException(400, f"status: {', '.join(CALL_STATUSES)}")
+        call_id = str(body.get("id") or phone_message_id())
+        jid = _jid(_text(body, "from"))
+        self._changes.call(instance, jid, call_id, status, is_video=bool(body.get("video")))
+        return JSONResponse({"id": call_id})
+
+    async def file(self, request: Request) -> Response:
+        """POST: what WhatsApp has of a message's file."""
+        self._instance(request)
+        body = await _body(request)
+        if "base64" in body:
+            self._state.files[_text(body, "id")] = _bytes(body)
+        else:
+            self._state.files.pop(_text(body, "id"), None)
+        return JSONResponse({})
 
     async def raw(self, request: Request) -> Response:
         """POST: any event, as given."""
@@ -401,6 +474,13 @@ async def _body(request: Request) -> Json:
     if not isinstance(body, dict):
         raise HTTPException(400, "JSON inválido.")
     return body
+
+
+def _bytes(body: Json) -> bytes:
+    try:
+        return base64.b64decode(_text(body, "base64"), validate=True)
+    except binascii.Error:
+        raise HTTPException(400, "base64 não é base64.") from None
 
 
 def _text(body: Json, name: str) -> str:

@@ -128,8 +128,7 @@ class MessageRoutes:
             raise EvolutionError(500, [f"AxiosError: {type(error).__name__}"]) from None
 
     async def _send_file(self, instance: Instance, options: Json, content: Json, raw: bytes) -> Json:
-        with_base64 = bool(instance.webhook and instance.webhook.base64)
-        if with_base64:
+        if instance.sends_base64:
             content["base64"] = base64.b64encode(raw).decode()
         answer = await self._messaging.send(instance, options["number"], content, options=options)
         self._state.files[answer["key"]["id"]] = raw
@@ -225,6 +224,7 @@ class MessageRoutes:
             raise EvolutionError(400, ["The message is not of the media type"])
         raw = self._state.files.get(message_id)
         if raw is None:
+            await asyncio.sleep(self._state.config.media_gone_seconds)
             raise EvolutionError(400, [f"Error: Failed to fetch stream from {part['url']}"])
         extension = part["mimetype"].partition(";")[0].rpartition("/")[2]
         caption = {"caption": part["caption"]} if "caption" in part else {}

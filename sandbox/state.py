@@ -156,6 +156,8 @@ class Instance:
     paired: bool = False  # credentials are stored: reconnects without a QR code
     offline: bool = False  # WhatsApp unreachable from the gateway
     inbound_dead: bool = False  # the trap: API logout destroys the message queue until the process ends
+    # Of the webhook as it was when the connection last opened: a change waits for the next time.
+    sends_base64: bool = False
     was_open: bool = False  # ``sender`` is in the envelope from the first ``open`` on
     owner_jid: str | None = None
     profile_name: str | None = None

@@ -2,13 +2,17 @@
 
 import itertools
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
 
 from campaigns.models import Campaign
 from campaigns.services import CampaignService
 from messaging import people, services
-from messaging.models import Contact, Conversation, Message
+from messaging.models import AddressKind, Contact, Conversation, Direction, Message, MessageStatus, Origin
 from units.models import ConnectionStatus, Unit, WebhookSecret, WhatsAppConnection
 
 RECORDINGS = Path(__file__).parent / "evolution"
@@ -54,6 +58,48 @@ def contact(unit: Unit, *, phone: str | None = None, name: str = "") -> Contact:
 
 def conversation(unit: Unit, **options: Any) -> Conversation:
     return people.conversation_with(contact(unit, **options))
+
+
+def group(unit: Unit, *, name: str = "Time da loja") -> Conversation:
+    """The conversation with a group."""
+    made = Contact.objects.create(unit=unit, name=name, is_group=True)
+    jid = f"1203630000000{next(_numbers):05d}"
+    made.addresses.create(unit=unit, kind=AddressKind.GROUP, value=jid, jid=f"{jid}@g.us")
+    return people.conversation_with(made)
+
+
+def message(
+    conversation: Conversation, body: str = "Oi", *, out: bool = False, minutes_ago: float = 0, **fields: Any
+) -> Message:
+    """A message of the conversation, received or sent by a person, with the inbox's summary of it."""
+    defaults: dict[str, Any] = {
+        "direction": Direction.OUTBOUND if out else Direction.INBOUND,
+        "origin": Origin.REPLY if out else Origin.CONTACT,
+        "status": MessageStatus.SENT if out else MessageStatus.RECEIVED,
+        "external_id": f"3A{next(_numbers):018d}",
+        "happened_at": timezone.now() - timedelta(minutes=minutes_ago),
+    }
+    with transaction.atomic():
+        row = Message.objects.create(
+            unit_id=conversation.unit_id,
+            connection=conversation.unit.connection,
+            conversation=conversation,
+            body=body,
+            **defaults | fields,
+        )
+        Conversation.objects.filter(pk=conversation.pk).refresh_summary()
+    return row
+
+
+def reaction(to: Message, emoji: str = "👍", **fields: Any) -> Message:
+    """A reaction that hangs on `to`; an empty one takes back what its author hung there."""
+    return message(to.conversation, emoji, kind="reaction", target_external_id=to.external_id, **fields)
+
+
+def vote(poll: Message, *options: str, **fields: Any) -> Message:
+    """A vote in a poll."""
+    told: dict[str, Any] = {"target_external_id": poll.external_id, "details": {"votes": list(options)}}
+    return message(poll.conversation, ", ".join(options), kind="poll_vote", **told, **fields)
 
 
 def reply(unit: Unit, text: str = "Bom dia!", to: Conversation | None = None) -> Message:

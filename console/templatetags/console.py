@@ -1,23 +1,29 @@
 """Template vocabulary of the console."""
 
 import hashlib
+import re
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django import template
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from console import presentation
+from console.markup import to_html
 from console.presentation import Look
 from messaging.models import Contact, Conversation, Message
 from messaging.phones import shown
 from messaging.serializers import error_sentence
+from messaging.threads import Quote, Reaction
 from units.models import WhatsAppConnection
 
 register = template.Library()
@@ -45,13 +51,26 @@ def phone(value: str) -> str:
 @register.filter
 def called(contact: Contact) -> str:
     """The contact's name; without one, the phone number."""
+    if contact.is_group:
+        return contact.name or _("Group without a name")
     return contact.name or phone(contact.phone_number) or _("No name")
 
 
 @register.filter
 def first_name(contact: Contact) -> str:
-    """As `called`, the first word of a name alone."""
+    """As `called`, the first word of a person's name alone."""
+    if contact.is_group:
+        return called(contact)
     return (contact.name.split() or [called(contact)])[0]
+
+
+@register.filter
+def number_beside(contact: Contact) -> str:
+    """The phone number, to stand beside the name; empty where the name is the number already."""
+    number = contact.phone_number
+    digits = re.sub(r"\D", "", contact.name)
+    is_name = bool(contact.name) and not (len(digits) >= 8 and number.endswith(digits))
+    return phone(number) if is_name else ""
 
 
 @register.filter
@@ -89,24 +108,117 @@ def tick(status: str) -> Look | None:
 
 
 @register.filter
-def kind(value: str) -> Look | None:
+def message_kind(message: Message) -> Look | None:
     """What a message is besides text; None for text."""
-    return None if value == "text" else presentation.KINDS.get(value, presentation.UNSUPPORTED)
+    return presentation.kind_look(message.kind, message.details, message.direction)
 
 
 @register.filter
-def message_kind(message: Message) -> Look | None:
-    """As `kind`, and a recorded voice is told from other audio."""
-    if message.kind == "audio" and (message.details.get("media") or {}).get("voice"):
-        return presentation.VOICE
-    return kind(message.kind)
+def quote_kind(quote: Quote) -> Look | None:
+    """As `message_kind`, of a quoted message, which may not be here."""
+    if quote.is_deleted:
+        return presentation.DELETED
+    return message_kind(quote.message) if quote.message else presentation.kind_look(quote.kind, {})
 
 
 @register.filter
 def last_kind(row: Conversation) -> Look | None:
-    """As `kind`, of the newest message of a row of the list."""
+    """As `message_kind`, of the newest message of a row of the list."""
     last: dict[str, Any] = row.last or {}  # type: ignore[attr-defined]
-    return presentation.VOICE if last.get("voice") else kind(last.get("kind", "text"))
+    if last.get("deleted"):
+        return presentation.DELETED
+    return presentation.kind_look(last["kind"], last["details"], last["direction"]) if last else None
+
+
+@register.filter
+def last_speaker(row: Conversation) -> str:
+    """Who spoke last in a group, by first name or number; empty in other chats, and for ourselves."""
+    last: dict[str, Any] = row.last or {}  # type: ignore[attr-defined]
+    name = (last.get("sender") or "").split()
+    return name[0] if name else phone(last.get("number") or "")
+
+
+@register.filter
+def marked_up(text: str) -> SafeString:
+    """A message's text with WhatsApp's marks and with links, escaped."""
+    return to_html(text)
+
+
+@register.filter
+def spoken(message: Message) -> str:
+    """A message's text without the lines that its card shows: names, addresses, options."""
+    details = message.details
+    shown = {details.get("name"), details.get("address")} if message.kind == "location" else set()
+    for card in details.get("contacts") or []:
+        shown |= {card.get("name"), *(card.get("phones") or [])}
+    for option in details.get("options") or []:
+        shown.add(f"• {option.get('title')}")
+    return "\n".join(line for line in message.body.split("\n") if line not in shown)
+
+
+@register.filter
+def said(message: Message) -> str:
+    """A message in a few words, for who hears it instead of seeing it."""
+    if message.deleted_at:
+        return str(presentation.DELETED.label)
+    what = message_kind(message)
+    words = [str(what.label) if what else "", " ".join(message.body.split())]
+    return Truncator(": ".join(filter(None, words))).chars(200)
+
+
+@register.filter
+def map_url(place: dict[str, Any]) -> str:
+    """Where a location is shown on a map; empty without coordinates."""
+    latitude, longitude = place.get("latitude"), place.get("longitude")
+    if not (isinstance(latitude, int | float) and isinstance(longitude, int | float)):
+        return ""
+    return f"https://www.google.com/maps/search/?api=1&query={latitude:.6f},{longitude:.6f}"
+
+
+@register.filter
+def web_address(value: str | None) -> str:
+    """An address of a stranger that may become a link: http or https, else empty."""
+    return value if value and re.match(r"https?://[^\s/]", value, re.IGNORECASE) else ""
+
+
+@register.filter
+def price(goods: dict[str, Any]) -> str:
+    """R$ 50,00 · BOB 50,00; empty when no price is told."""
+    if not isinstance(goods.get("price_1000"), int):
+        return ""
+    currency = goods.get("currency") or ""
+    amount = number_format(Decimal(goods["price_1000"]) / 1000, decimal_pos=2, force_grouping=True)
+    return f"{'R$' if currency == 'BRL' else currency}\N{NO-BREAK SPACE}{amount}".strip()
+
+
+@register.filter
+def item_count(goods: dict[str, Any]) -> int:
+    """How many things were ordered; 0 when it is not told. A template would take a dict's own `items`."""
+    count = goods.get("items")
+    return count if isinstance(count, int) else 0
+
+
+@register.filter
+def poll_options(message: Message) -> list[dict[str, Any]]:
+    """Options of a poll, {title, votes} each: in their order, then those voted for that the poll does not tell."""
+    counted = dict(message.around.votes)  # type: ignore[attr-defined]
+    found: dict[str, int] = {}
+    for option in message.details.get("options") or []:
+        title, told = option.get("title", ""), option.get("votes")
+        # A result that somebody shared tells its votes, and each title ends with them.
+        found[title.removesuffix(f": {told}")] = max(counted.pop(title, 0), told or 0)
+    return [{"title": title, "votes": votes} for title, votes in (found | counted).items()]
+
+
+@register.filter
+def grouped(reactions: Sequence[Reaction]) -> list[dict[str, Any]]:
+    """Reactions as they hang on a bubble: {emoji, count, who} each, in the order of their first."""
+    groups: dict[str, list[str]] = {}
+    for reaction in reactions:
+        who = called(reaction.contact) if reaction.contact else _("You")
+        # What is sent as a reaction is the sender's to choose.
+        groups.setdefault(Truncator(reaction.emoji).chars(12), []).append(who)
+    return [{"emoji": emoji, "count": len(who), "who": ", ".join(who)} for emoji, who in groups.items()]
 
 
 @register.filter

@@ -91,7 +91,7 @@ def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         return redirect(reverse("console:campaign", args=[unit.id, campaign.id]) + "?" + urlencode(ask))
     context = {
         "form": form,
-        "everybody": Contact.objects.filter(unit=unit).count(),
+        "everybody": Contact.objects.people().filter(unit=unit).count(),
         **_choice(request, unit),
     }
     return render_page(request, unit, "console/campaigns/new.html", "campaigns", context)

@@ -2,20 +2,22 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.models import Campaign, CampaignStatus
 from console.connection import STEPS, STEPS_DONE, scene_of
-from console.forms import PhoneForm
+from console.forms import GroupsForm, PhoneForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from messaging.models import Message, Origin
 from messaging.phones import InvalidPhone, parse_phone
 from units.gateways.errors import GatewayError
 from units.models import Unit, WhatsAppConnection
-from units.services import ConnectionService
+from units.services import GROUPS_TOLD_LATER, ConnectionService
 from units.steps import QR_LIFETIME
 
 
@@ -34,6 +36,7 @@ def _panel(connection: WhatsAppConnection, form: PhoneForm | None = None, error:
         "seconds": seconds,
         "lifetime": int(QR_LIFETIME.total_seconds()),
         "form": form or PhoneForm(),
+        "groups_form": GroupsForm(instance=connection),
         "error": error,
     }
 
@@ -75,6 +78,21 @@ def connect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
             error = str(failed.sentence)
             connection.refresh_from_db()
     return _answer(request, unit, _panel(connection, form, error))
+
+
+@require_POST
+@unit_view
+def groups(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Show the number's groups, or no longer."""
+    form = GroupsForm(request.POST)
+    form.full_clean()
+    try:
+        ConnectionService(unit).show_groups(form.cleaned_data["groups_enabled"])
+    except GatewayError as failed:
+        unit.connection.refresh_from_db()
+        return _answer(request, unit, _panel(unit.connection, error=f"{failed.sentence} {GROUPS_TOLD_LATER}"))
+    messages.success(request, _("Saved."))
+    return redirect("console:number", unit.id)
 
 
 @require_http_methods(["GET", "POST"])

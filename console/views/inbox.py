@@ -4,7 +4,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import pgettext_lazy
@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from console import inbox
 from console.forms import ContactForm, MessageForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view, unread_conversations
-from messaging import people, services
+from messaging import merging, people, services
 from messaging.models import Contact, Conversation, Direction, Message
 from units.models import Unit
 
@@ -61,8 +61,14 @@ def rows(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 @require_GET
 @unit_view
 def thread(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
-    """One conversation: its newest messages, the composer, and who it is with."""
-    conversation = _conversation(unit, conversation_id)
+    """One conversation: its newest messages, the composer, and who it is with. An old link leads to what it became."""
+    try:
+        conversation = _conversation(unit, conversation_id)
+    except Http404:
+        became = merging.conversation_instead_of(unit, conversation_id)
+        if became is None:
+            raise
+        return redirect("console:conversation", unit.id, became.id)
     context = {
         "conversation": conversation,
         "contact": conversation.contact,
@@ -152,8 +158,9 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
 @require_http_methods(["GET", "POST"])
 @unit_view
 def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """Begin a conversation with a phone number."""
-    form = ContactForm(request.POST if request.method == "POST" else None)
+    """Begin a conversation with a phone number; a contact card that somebody sent brings `phone` and `name` along."""
+    told = {field: request.GET.get(field, "")[:200] for field in ("phone", "name")}
+    form = ContactForm(request.POST if request.method == "POST" else None, initial=told)
     if form.is_valid() and (contact := form.save(unit)):
         return go_to(request, conversation_url(unit, contact))
     return render_dialog(request, unit, "console/inbox/new.html", "inbox", {"form": form})

@@ -3,7 +3,7 @@
 
 const api = "api/";
 const $ = (id) => document.getElementById(id);
-const shown = { instance: new URLSearchParams(location.search).get("instance") || "", chat: "", customer: null };
+const shown = { instance: new URLSearchParams(location.search).get("instance") || "", chat: "", customer: null, quoted: "", members: {} };
 const drawn = {};
 let waiting = null;
 
@@ -163,10 +163,56 @@ function paintThread({ chat, bubbles }) {
   list.replaceChildren(...bubbles.map((bubble) => {
     const [ticks, word] = TICKS[bubble.status];
     const state = bubble.mine ? null : make("span", { className: bubble.status, textContent: ` ${ticks} ${word}` });
-    return make("li", { className: bubble.mine ? "mine" : "" }, bubble.text, make("small", {}, clock(bubble.at), state));
+    return make("li", { className: bubble.mine ? "mine" : "" }, bubble.text,
+      make("small", {}, clock(bubble.at), state, actionsOf(bubble)));
   }));
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
+
+// What the customer does with a message: it is his phone that is shown.
+function actionsOf(bubble) {
+  const button = (text, label, act) => {
+    const element = make("button", { type: "button", className: "act", textContent: text, ariaLabel: label, title: label });
+    element.addEventListener("click", act);
+    return element;
+  };
+  const react = (emoji) => () => post(ofShown("inbound"), { ...author(), reaction: { id: bubble.id, emoji } });
+  return make("span", { className: "acts" },
+    button("❤️", "Reagir com ❤️", react("❤️")), button("👍", "Reagir com 👍", react("👍")), button("🚫", "Tirar a reação", react("")),
+    button("↩", "Responder", () => quote(bubble)),
+    bubble.mine ? button("✎", "Editar", () => edit(bubble)) : null,
+    bubble.mine ? button("🗑", "Apagar para todos", () => post(ofShown("delete"), { id: bubble.id })) : null);
+}
+
+// Who writes in the chat that is open: the customer, or in a group the member that wrote last.
+function author() {
+  const member = shown.members[shown.chat];
+  return member ? { ...member, group: shown.chat } : { from: shown.chat, name: shown.customer };
+}
+
+function quote(bubble) {
+  shown.quoted = bubble ? bubble.id : "";
+  $("quoting").hidden = !bubble;
+  $("quoting").firstElementChild.textContent = bubble ? `Em resposta a: ${bubble.text}` : "";
+  if (bubble) $("compose").elements.text.focus();
+}
+
+function edit(bubble) {
+  const text = window.prompt("Novo texto", bubble.text.replace(/ \(editada\)$/, ""));
+  if (text) post(ofShown("edit"), { id: bubble.id, text });
+}
+
+const PLACE = { latitude: -23.5505, longitude: -46.6333 };
+const CONTENTS = {
+  text: (text) => ({ text }),
+  ephemeral: (text) => ({ text, ephemeral: true }),
+  forwarded: (text) => ({ text, forwarded: true }),
+  ad: (text) => ({ text, ad: { title: "Lentes com 30%", body: "Até sábado" } }),
+  location: (text) => ({ location: { ...PLACE, name: text } }),
+  live: () => ({ location: { ...PLACE, live: true } }),
+  contact: (text) => ({ contacts: [{ name: text, number: "+55 11 90000-0455" }] }),
+  poll: (text) => ({ poll: { name: text.split("\n")[0], options: text.split("\n").slice(1) } }),
+};
 
 function paintFaults({ faults, enabled }) {
   $("faults").replaceChildren(...FAULTS.map(([kind, title, detail]) => {
@@ -246,12 +292,39 @@ $("scan").addEventListener("submit", (event) => {
   event.preventDefault();
   post(ofShown("scan"), Object.fromEntries(new FormData(event.target)));
 });
+// What goes along with the text: one of the samples, or a file of this machine; undefined for nothing.
+async function attached({ attach, file }) {
+  let kind = attach.selectedOptions[0].dataset.kind;
+  let content = file.files[0];
+  if (attach.value === "") return undefined;
+  if (attach.value !== "file") content = await (await fetch(`static/samples/${attach.value}`)).blob();
+  else if (!content) return undefined;
+  else kind = ["image", "video", "audio"].find((each) => content.type.startsWith(`${each}/`)) || "document";
+  const bytes = new Uint8Array(await content.arrayBuffer());
+  let binary = "";
+  for (let at = 0; at < bytes.length; at += 32768) binary += String.fromCharCode(...bytes.subarray(at, at + 32768));
+  const fileName = kind === "document" ? content.name || attach.value : undefined;
+  return { mediatype: kind, base64: btoa(binary), mimetype: content.type || undefined, fileName };
+}
+
+$("compose").elements.attach.addEventListener("change", ({ target }) => {
+  $("compose").elements.text.required = target.value === "";
+  $("compose").elements.file.hidden = target.value !== "file";
+});
 $("compose").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { who, text } = Object.fromEntries(new FormData(event.target));
-  const sent = who === "customer" ? post(ofShown("inbound"), { from: shown.chat, name: shown.customer, text })
-    : post(ofShown("own"), { to: shown.chat, text });
-  if (await sent) event.target.elements.text.value = "";
+  const form = event.target.elements;
+  const { who, kind, text } = Object.fromEntries(new FormData(event.target));
+  const calls = kind === "call" || kind === "video";
+  const message = calls ? {} : { ...CONTENTS[kind](text), media: await attached(form), reply_to: shown.quoted || undefined };
+  let sent;
+  if (calls) sent = post(ofShown("call"), { from: shown.chat, status: "timeout", video: kind === "video" });
+  else if (who === "customer") sent = post(ofShown("inbound"), { ...author(), ...message });
+  else sent = post(ofShown("own"), { to: shown.chat, ...message });
+  if (!await sent) return;
+  quote(null);
+  form.text.value = form.attach.value = form.file.value = "";
+  form.attach.dispatchEvent(new Event("change"));
 });
 $("compose").elements.text.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -260,10 +333,18 @@ $("compose").elements.text.addEventListener("keydown", (event) => {
   }
 });
 $("customer-form").addEventListener("submit", async (event) => {
-  const body = Object.fromEntries(new FormData(event.target));
-  const answer = await post(ofShown("inbound"), body);
-  if (answer) { shown.chat = answer.chat; look(); }
+  const { group, ...body } = Object.fromEntries(new FormData(event.target));
+  const answer = await post(ofShown("inbound"), group ? { ...body, group } : body);
+  if (!answer) return;
+  shown.chat = answer.chat;
+  if (group) shown.members[answer.chat] = { from: body.from, name: body.name };
+  look();
 });
+$("compose").elements.kind.addEventListener("change", ({ target }) => {
+  // A call says nothing, and a live location has no name.
+  $("compose").elements.text.required = !["call", "video", "live"].includes(target.value);
+});
+$("unquote").addEventListener("click", () => quote(null));
 $("new-chat").addEventListener("click", () => $("customer").showModal());
 $("customer-cancel").addEventListener("click", () => $("customer").close());
 $("read").addEventListener("click", () => post(ofShown("read"), { from: shown.chat }));

@@ -1,33 +1,9 @@
-"""Rows for the console's pages."""
+"""Rows for the console's pages, and where those are."""
 
-from datetime import timedelta
-from typing import Any
-
-from django.utils import timezone
-
-from messaging.models import Conversation, Direction, Message, MessageStatus, Origin
+from tests.factories import message
 from units.models import Unit, User
 
-
-def message(
-    conversation: Conversation, body: str = "Oi", *, out: bool = False, minutes_ago: int = 0, **fields: Any
-) -> Message:
-    """A message of the conversation, received or sent by a person, with the inbox's summary of it."""
-    defaults: dict[str, Any] = {
-        "direction": Direction.OUTBOUND if out else Direction.INBOUND,
-        "origin": Origin.REPLY if out else Origin.CONTACT,
-        "status": MessageStatus.SENT if out else MessageStatus.RECEIVED,
-        "happened_at": timezone.now() - timedelta(minutes=minutes_ago),
-    }
-    row = Message.objects.create(
-        unit_id=conversation.unit_id,
-        connection=conversation.unit.connection,
-        conversation=conversation,
-        body=body,
-        **defaults | fields,
-    )
-    Conversation.objects.filter(pk=conversation.pk).refresh_summary()
-    return row
+__all__ = ["HTMX", "at", "colleague", "message"]
 
 
 def at(unit: Unit, path: str = "") -> str:

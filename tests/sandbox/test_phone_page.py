@@ -75,6 +75,31 @@ def test_a_message_from_the_unit_appears_and_can_be_read(sandbox: Sandbox, evolu
     expect(page.locator("#bubbles li")).to_contain_text("lida")
 
 
+def test_a_customer_reacts_answers_edits_and_deletes(
+    sandbox: Sandbox, evolution: Evolution, receiver: Receiver, page: Page
+) -> None:
+    name = evolution.open(webhook=receiver.hook())
+    written = sandbox.inbound(name, "5511977776666", "Fica quanto?")
+    _show(page, sandbox, name)
+    page.locator("#chats button").click()
+    page.get_by_role("button", name="Reagir com ❤️").click()
+    expect(page.locator("#bubbles li").last).to_contain_text("Reação: ❤️")
+    page.get_by_role("button", name="Responder").first.click()
+    page.locator("#compose select[name=kind]").select_option("location")
+    page.locator("#compose textarea").fill("Loja")
+    page.locator("#compose textarea").press("Enter")
+    expect(page.locator("#bubbles li").last).to_contain_text("Localização: Loja")
+    page.once("dialog", lambda dialog: dialog.accept("Fica quanto mesmo?"))
+    page.get_by_role("button", name="Editar").first.click()
+    expect(page.locator("#bubbles li").first).to_contain_text("Fica quanto mesmo? (editada)")
+    page.get_by_role("button", name="Apagar para todos").first.click()
+    expect(page.locator("#bubbles li").first).to_contain_text("Mensagem apagada")
+    receiver.event(name, "messages.delete")
+    sent = {arrival.body["event"]: arrival.body["data"] for arrival in receiver.arrivals}
+    assert sent["messages.delete"]["id"] == written
+    assert sent["messages.upsert"]["contextInfo"]["stanzaId"] == written
+
+
 def test_the_phone_can_lose_whatsapp_and_log_out(sandbox: Sandbox, evolution: Evolution, page: Page) -> None:
     name = evolution.open()
     _show(page, sandbox, name)

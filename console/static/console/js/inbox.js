@@ -78,8 +78,7 @@ document.addEventListener('keyed:merged', ({ target, detail }) => {
   const fresh = detail.added.filter((node) => node.matches('.in') && isNews(node, detail.added));
   if (!fresh.length) return;
   for (const node of fresh) node.classList.add('fresh');
-  const text = fresh[fresh.length - 1].querySelector('.body')?.textContent || '';
-  document.getElementById('announcer').textContent = `${target.dataset.contact}: ${text}`;
+  document.getElementById('announcer').textContent = fresh[fresh.length - 1].dataset.say;
   target.dataset.unread = '';
   read();
   pill(fresh.length);
@@ -123,6 +122,43 @@ document.addEventListener(
   },
   true,
 );
+
+// A quote leads to what it quotes: older pages are loaded until it is there, as many as a reader would wait for.
+const PAGES_BACK = 25;
+
+document.addEventListener('click', async (event) => {
+  const quote = event.target.closest('a.quote');
+  if (!quote || event.ctrlKey || event.metaKey) return;
+  event.preventDefault();
+  const find = () => document.getElementById(quote.hash.slice(1));
+  quote.setAttribute('aria-busy', 'true');
+  for (let page = 0; page < PAGES_BACK && !find(); page += 1) {
+    const more = document.querySelector('#messages-older button');
+    if (!more) break;
+    await window.htmx.ajax('GET', more.getAttribute('hx-get'), { source: more, target: '#messages', swap: 'keyed' });
+  }
+  quote.removeAttribute('aria-busy');
+  const found = find();
+  if (!found) return;
+  found.tabIndex = -1;
+  found.focus({ preventScroll: true });
+  found.scrollIntoView({ block: 'center' });
+  found.classList.add('found');
+  found.addEventListener('animationend', () => found.classList.remove('found'), { once: true });
+});
+
+// A message that changed is asked for again together with those that quote it: one may have been deleted. On the window,
+// so after live.js has said which it is.
+window.addEventListener('htmx:configRequest', ({ detail }) => {
+  const ids = detail.elt.id === 'messages' && detail.parameters.get('ids');
+  if (!ids) return;
+  const all = new Set(ids.split(','));
+  for (const id of ids.split(',')) {
+    const quotes = document.querySelectorAll(`#messages a.quote[href="#message-${id}"]`);
+    for (const quote of quotes) all.add(quote.closest('li').id.slice('message-'.length));
+  }
+  detail.parameters.set('ids', [...all].join(','));
+});
 
 // Typing in the search must not leave the page.
 document.getElementById('list-filter').addEventListener('submit', (event) => event.preventDefault());

@@ -4,6 +4,7 @@
 // - A new child goes where its data-order belongs (data-order on the list: "asc" or "desc").
 // - An answer with a [data-window] child is the list's first page: children within its range that it lacks are gone;
 //   with data-window="all" it is the whole list.
+// - What changed far up, before the part of a thread that has been loaded, waits until its page is loaded.
 // - Nothing jumps: the first visible child stays where it is, and rows under the pointer or with focus keep their place
 //   until both have left.
 // Afterwards the list gets the event "keyed:merged" with the nodes that are new.
@@ -17,9 +18,11 @@ function merge(list, incoming) {
   prune(list, incoming);
   const touched = [];
   const added = [];
+  const start = startOfLoaded(list, incoming);
   for (const fresh of incoming) {
     const known = fresh.id && document.getElementById(fresh.id);
     if (!known || known.parentNode !== list) {
+      if (fresh.dataset.order < start) continue;
       insert(list, fresh);
       added.push(fresh);
       touched.push(fresh);
@@ -39,6 +42,13 @@ function merge(list, incoming) {
   }
   list.dispatchEvent(new CustomEvent('keyed:merged', { bubbles: true, detail: { added } }));
   return touched;
+}
+
+// Where a list that grows downwards begins, while older pages are still to come and this answer is none of them.
+function startOfLoaded(list, incoming) {
+  if (list.dataset.order !== 'asc' || incoming.some((node) => node.matches('.older'))) return '';
+  if (!list.querySelector(':scope > .older button')) return '';
+  return list.querySelector(':scope > [id^="message-"]')?.dataset.order || '';
 }
 
 // A thread starts at its end (its box is reversed), a list at its top: there the reader sees what is new.

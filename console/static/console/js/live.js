@@ -43,6 +43,10 @@ function receive(kind, data) {
     announce(`live:thread-${data.conversation_id}`, data.id);
     announce('live:conversations');
   } else if (kind === 'conversation') {
+    // It has become part of another, and this page shows what is no more.
+    if (data.merged_into && window.location.pathname.includes(data.id)) {
+      window.location.assign(window.location.pathname.replace(data.id, data.merged_into));
+    }
     announce('live:conversations');
   } else if (kind === 'connection') {
     announce('live:connection');
