@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from messaging.models import AddressKind, Contact, ContactAddress, Conversation, ConversationStatus, Message
 from messaging.search import conversations as in_conversations
+from messaging.search import hits as search_hits
 from messaging.threads import look_around, rows_of_thread, with_people_and_files
 from units.models import Unit
 
@@ -52,9 +53,10 @@ class Page[T]:
 
 
 def conversations(unit: Unit, *, show: str = "open", search: str = "", before: str = "") -> Page[Conversation]:
-    """A page of the list, newest first. `show`: open, unread or all. `search`: part of a name, or digits of a number.
+    """A page of the list, newest first. `show`: open, unread or all. `search`: words of a name or a message, or digits.
 
-    Rows carry `last`, what the preview says of the newest message besides its text (None without one), and `order`.
+    Rows carry `last`, what the preview says of the newest message besides its text (None without one), `order`, and
+    `hit`, the message that was found (None where the contact was).
     """
     rows = (
         Conversation.objects.filter(unit=unit)
@@ -70,8 +72,10 @@ def conversations(unit: Unit, *, show: str = "open", search: str = "", before: s
     rows = rows.filter(matching(unit, search, "contact__"))
     found = list(_before(rows, "last_message_at", before)[: ROWS + 1])
     page = found[:ROWS]
+    hits = search_hits(page, unit, search) if search.strip() else {}
     for row in page:
         row.order = sort_key(row.last_message_at, row.id)
+        row.hit = hits.get(row.id)
     return Page(page, page[-1].order if len(found) > ROWS else "", not before)
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -57,6 +58,19 @@ SEND_GRACE = timedelta(seconds=env.float("SEND_GRACE_SECONDS", default=60.0))
 # Sends at the same time from one delivery process.
 DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=16)
 
+# Files of messages (docs/operations.md, "Files of messages"): the largest that is kept, and how many are loaded at once
+# by one process.
+MEDIA_MAX_BYTES = env.int("MEDIA_MAX_BYTES", default=64 * 1024 * 1024)
+MEDIA_THREADS = env.int("MEDIA_THREADS", default=4)
+# Seconds from the first byte of a file to its last.
+MEDIA_TIMEOUT = env.float("MEDIA_TIMEOUT", default=60.0)
+# Servers from which a link in a webhook is loaded, as `host`, `host:port` or an address; empty: the gateway alone.
+MEDIA_URL_HOSTS = env.list("MEDIA_URL_HOSTS", default=[])
+# A bucket instead of MEDIA_ROOT; keys and region come from the usual AWS_… variables or the machine's role.
+MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")
+MEDIA_S3_ENDPOINT_URL = env.str("MEDIA_S3_ENDPOINT_URL", default="")
+MEDIA_S3_PREFIX = env.str("MEDIA_S3_PREFIX", default="")
+
 # Where processes leave a sign of life for `manage.py healthcheck`.
 HEARTBEAT_DIR = Path(env.str("HEARTBEAT_DIR", default=str(BASE_DIR / ".local" / "heartbeats")))
 
@@ -104,6 +118,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "webhooks.middleware.WebhooksFirst",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -172,14 +187,27 @@ USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / ".local" / "static")))
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+STORAGES: dict[str, dict[str, Any]] = {
+    # Whoever loads a file once more writes over what is there (messaging.media.storage).
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"allow_overwrite": True}},
     "staticfiles": {
         "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
         if not DEBUG
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },
 }
+if MEDIA_S3_BUCKET:
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": MEDIA_S3_BUCKET,
+            "endpoint_url": MEDIA_S3_ENDPOINT_URL or None,
+            "location": MEDIA_S3_PREFIX,
+            "file_overwrite": True,
+            # Private, as the bucket is: nobody but us hands files out.
+            "default_acl": None,
+        },
+    }
 # Without a collected manifest (development, tests) files are found where they lie.
 WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
@@ -188,6 +216,11 @@ MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".local" / "media
 # Evolution itself sends bodies up to 136 MB (docs/evolution.md, "Requests and errors"). Larger ones are kept as a stub.
 WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=32 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# How often what the gateway has stored of a connected number is compared with what is here, and how far back at most.
+CATCH_UP_INTERVAL = timedelta(minutes=env.float("CATCH_UP_MINUTES", default=10.0))
+CATCH_UP_REACH = timedelta(days=env.float("CATCH_UP_DAYS", default=7.0))
+# Settled webhook events are deleted after this; those that could not be handled stay.
+WEBHOOK_RETENTION = timedelta(days=env.float("WEBHOOK_RETENTION_DAYS", default=14.0))
 
 # --- Security -------------------------------------------------------------------------------------
 

@@ -151,7 +151,8 @@ class ConversationQuerySet(models.QuerySet["Conversation"]):
 
         A function of the rows, not a running count: any order of events, and any repetition, gives the same. Locked
         before it is computed: a statement that waited for the row would count what it saw before it waited. Whoever
-        answers has read; campaign messages are no answer; what a sync of old messages brought waits for nobody.
+        answers has read; campaign messages are no answer; what a sync of old messages brought waits for nobody. Of more
+        than a thousand that wait, a thousand are counted.
         """
         ids = self.lock()
         with connection.cursor() as cursor:
@@ -181,9 +182,12 @@ LEFT JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT min(m.happened_at) AS since,
            count(*) FILTER (WHERE m.created_at > coalesce(known.read_until, '-infinity')) AS unread
-    FROM messages m
-    WHERE m.conversation_id = wanted.id AND m.direction = 'inbound' AND NOT m.from_history AND m.kind <> 'reaction'
-      AND m.happened_at > coalesce(answered.happened_at, '-infinity')
+    FROM (
+        SELECT i.happened_at, i.created_at FROM messages i
+        WHERE i.conversation_id = wanted.id AND i.direction = 'inbound' AND NOT i.from_history AND i.kind <> 'reaction'
+          AND i.happened_at > coalesce(answered.happened_at, '-infinity')
+        ORDER BY i.happened_at LIMIT 1000
+    ) m
 ) waiting
 WHERE c.id = wanted.id
 """
@@ -226,6 +230,7 @@ class Conversation(UUIDPrimaryKeyModel):
         ]
         indexes = [
             models.Index(fields=["unit", "-last_message_at", "-id"], name="conversations_inbox"),
+            models.Index(fields=["unit"], name="conversations_unread", condition=models.Q(unread_count__gt=0)),
         ]
 
     def __str__(self) -> str:

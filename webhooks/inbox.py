@@ -3,9 +3,8 @@
 import hashlib
 import json
 import time
-from dataclasses import dataclass
-from uuid import UUID
 
+import psycopg
 import structlog
 from django.conf import settings
 from django.db import connection as database
@@ -30,22 +29,9 @@ MALFORMED = gettext_noop("The body is not JSON.")
 HINT_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """Whose secret opened the endpoint: a connection's own, or the installation's (`connection_id` None)."""
-
-    connection_id: UUID | None
-
-
-def sender_of(secret: str) -> Sender | None:
-    """Who may post with this secret; None for an unknown one."""
-    known = WebhookSecret.objects.filter(sha256=sha256(secret)).values_list("connection_id", flat=True).first()
-    if known is not None:
-        return Sender(known)
-    installation = settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET
-    if installation and constant_time_compare(secret, installation):
-        return Sender(None)
-    return None
+def is_known(secret: str) -> bool:
+    """Whether somebody may post with this secret: a connection's own, or the installation's."""
+    return _is_installation(secret) or WebhookSecret.objects.filter(sha256=sha256(secret)).exists()
 
 
 def announced_size(request: HttpRequest) -> int:
@@ -65,8 +51,11 @@ def read_body(request: HttpRequest) -> bytes | None:
     return body if len(body) <= limit else None
 
 
-def keep(sender: Sender, raw: bytes, path_event: str) -> None:
-    """Store one body, once; ring for the drain. Raises django.db.Error when it could not be stored."""
+def keep(secret: str, raw: bytes, path_event: str) -> bool:
+    """Store one body, once, for whoever has `secret`; ring for the drain. False: nobody has, and nothing was stored.
+
+    Raises django.db.Error when it could not be stored.
+    """
     fingerprint = hashlib.sha256(path_event.encode() + b"\0" + raw).digest()
     try:
         body = without_secrets(json.loads(raw))
@@ -74,8 +63,7 @@ def keep(sender: Sender, raw: bytes, path_event: str) -> None:
         stored = json.dumps(body)
     except (ValueError, RecursionError):
         text = mask_secrets_in_bytes(raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        _insert(sender, "", path_event, text, fingerprint, EventStatus.IGNORED, MALFORMED)
-        return
+        return _insert(secret, "", path_event, text, fingerprint, EventStatus.IGNORED, MALFORMED)
     envelope = body if isinstance(body, dict) else {}
     event = envelope.get("event")
     event = event if isinstance(event, str) else ""
@@ -83,14 +71,16 @@ def keep(sender: Sender, raw: bytes, path_event: str) -> None:
         # This process's clock will do: where it is off, one hint more or less is kept, and no more depends on it.
         bucket = time.time() // HINT_SECONDS
         fingerprint = hashlib.sha256(f"{hint} {bucket}".encode(errors="backslashreplace")).digest()
-    _insert(sender, event, path_event, stored, fingerprint, EventStatus.RECEIVED, "")
+    if not _insert(secret, event, path_event, stored, fingerprint, EventStatus.RECEIVED, ""):
+        return False
     ring_on_commit(DRAIN)
+    return True
 
 
-def keep_stub(sender: Sender, size: int, path_event: str) -> None:
-    """Store that a body was too large: it would not get smaller by a retry."""
+def keep_stub(secret: str, size: int, path_event: str) -> bool:
+    """Store that a body was too large: it would not get smaller by a retry. False as in `keep`."""
     fingerprint = sha256(f"oversized {path_event} {size}")
-    _insert(sender, "", path_event, json.dumps({"size": size}), fingerprint, EventStatus.IGNORED, OVERSIZED)
+    return _insert(secret, "", path_event, json.dumps({"size": size}), fingerprint, EventStatus.IGNORED, OVERSIZED)
 
 
 def _hint(envelope: dict[str, object], event: str) -> str:
@@ -108,26 +98,43 @@ def _one_line(name: str) -> str:
     return name.encode(errors="backslashreplace").decode().replace("\0", "")[:80]
 
 
+def _is_installation(secret: str) -> bool:
+    installation = settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET
+    return bool(installation) and constant_time_compare(secret, installation)
+
+
+# Whose secret it is and the row, in one statement and one round trip, which is its own transaction.
+_INSERT = """
+INSERT INTO webhook_events (connection_id, event, path_event, body, fingerprint, status, reason)
+SELECT sender.connection_id, %s::text, %s::text, %s::text, %s, %s::text, %s::text
+FROM {sender} AS sender
+ON CONFLICT (connection_id, fingerprint) DO NOTHING
+"""
+_OF_CONNECTION = _INSERT.format(sender="(SELECT connection_id FROM webhook_secrets WHERE sha256 = %s)")
+_OF_INSTALLATION = _INSERT.format(sender="(SELECT NULL::uuid AS connection_id)")
+
+
 def _insert(
-    sender: Sender,
+    secret: str,
     event: str,
     path_event: str,
     body: str,
     fingerprint: bytes,
     status: EventStatus,
     reason: str,
-) -> None:
-    with database.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO webhook_events (connection_id, event, path_event, body, fingerprint, status, reason)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (connection_id, fingerprint) DO NOTHING",
-            [
-                sender.connection_id,
-                _one_line(event),
-                _one_line(path_event),
-                body,
-                fingerprint,
-                status,
-                reason,
-            ],
-        )
+) -> bool:
+    """Whether it is stored, now or before; False: nobody has this secret."""
+    values = [_one_line(event), _one_line(path_event), body, fingerprint, status.value, reason]
+    ours = _is_installation(secret)
+    database.ensure_connection()
+    # Prepared, and so past Django's cursor, which merges a text that PostgreSQL must read and plan anew for each event.
+    # Django switches preparing off; to its own cursors it makes no difference.
+    database.connection.prepare_threshold = 0
+    with database.wrap_database_errors, psycopg.Cursor(database.connection) as cursor:
+        if ours:
+            cursor.execute(_OF_INSTALLATION, values, prepare=True)
+        else:
+            cursor.execute(_OF_CONNECTION, [*values, sha256(secret)], prepare=True)
+        stored = cursor.rowcount == 1
+    # No row: it was there already, or the secret is nobody's.
+    return stored or ours or is_known(secret)

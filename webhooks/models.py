@@ -27,6 +27,8 @@ class WebhookEvent(UUIDPrimaryKeyModel):
         null=True,
         related_name="webhook_events",
         verbose_name=_("connection"),
+        # `webhook_events_once` begins with it.
+        db_index=False,
     )
     event = models.CharField(_("event"), max_length=80, blank=True)
     path_event = models.CharField(max_length=80, blank=True)

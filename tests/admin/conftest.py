@@ -2,16 +2,17 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
 from campaigns.models import Campaign, CampaignRecipient
-from messaging.models import AddressKind, Contact, ContactAddress, Conversation, Message, SendLane
+from messaging.models import AddressKind, Contact, ContactAddress, ContactMerge, Conversation, Message, SendLane
 from units.models import ApiToken, Membership, Unit, User
 from units.services import create_unit
-from webhooks.models import WebhookEvent
+from webhooks.models import Completeness, WebhookEvent
 
 
 @dataclass
@@ -46,9 +47,11 @@ def make_rows(name: str, number: int) -> Rows:
         status="sent",
         author=agent,
     )
+    ContactMerge.objects.create(unit=unit, kept=contact, absorbed_id=uuid4(), absorbed_name=f"Ana Maria {number}")
     SendLane.objects.get_or_create(connection=unit.connection)
     campaign = Campaign.objects.create(unit=unit, name=f"Winter {number}", content="Hello", created_by=agent)
     recipient = CampaignRecipient.objects.create(unit=unit, campaign=campaign, contact=contact, message=message)
+    Completeness.objects.create(connection=unit.connection)
     event = WebhookEvent.objects.create(
         connection=unit.connection,
         event="messages.upsert",

@@ -51,6 +51,7 @@ def test_saving_the_pace_leaves_the_status_alone(page: Client, rows: Rows) -> No
         "daily_cap",
         "window_start",
         "window_end",
+        "groups_enabled",
     }
     fields = {
         "interval_seconds": "5",

@@ -9,7 +9,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from campaigns.models import Campaign
-from messaging import people
+from messaging import merging, people
 from messaging.models import Contact, ConversationStatus, Message, MessageStatus, Origin
 from tests import factories
 from tests.console.helpers import HTMX, at, message
@@ -47,6 +47,23 @@ def test_the_list_is_searched_by_name_and_number(browser_client: Client, unit: U
     factories.conversation(unit, name="Osvaldo")
     answer = browser_client.get(at(unit, "conversations"), {"q": search})
     assert ids(answer.text, "row") == [str(wanted.id)]
+
+
+def test_the_list_is_searched_by_what_was_said_and_shows_it(browser_client: Client, unit: Unit) -> None:
+    wanted = factories.conversation(unit, name="Marina")
+    message(wanted, "A armação azul ainda tem?", minutes_ago=9)
+    message(wanted, "Obrigada")
+    message(factories.conversation(unit, name="Osvaldo"), "Bom dia")
+    answer = browser_client.get(at(unit, "conversations"), {"q": "armacao"}).text
+    assert ids(answer, "row") == [str(wanted.id)]
+    assert "A armação azul" in answer
+
+
+def test_an_old_link_leads_to_what_the_conversation_became(browser_client: Client, unit: Unit) -> None:
+    kept, absorbed = factories.conversation(unit), factories.conversation(unit)
+    merging.merge(kept.contact, absorbed.contact)
+    answer = browser_client.get(at(unit, f"conversations/{absorbed.id}"))
+    assert answer.headers["Location"] == at(unit, f"conversations/{kept.id}")
 
 
 def test_who_waits_longer_than_the_goal_shows_the_hourglass(browser_client: Client, unit: Unit) -> None:

@@ -41,6 +41,7 @@ class Gateway:
             ("GET", "/instance/connect/", lambda request: (200, {}, json.dumps(self.codes.pop(0)))),
             ("GET", "/webhook/find/", lambda request: (200, {}, "null")),
             ("POST", "/webhook/set/", lambda request: (201, {}, json.dumps(json.loads(request.body)["webhook"]))),
+            ("GET", "/settings/find/", lambda request: (200, {}, '{"groupsIgnore": true}')),
             ("DELETE", "/instance/delete/", lambda request: (200, {}, '{"status": "SUCCESS"}')),
         ):
             http.add_callback(method, re.compile(re.escape(SERVER + path)), answer)

@@ -272,7 +272,7 @@ def test_nothing_is_sent_before_pairing(created: EvolutionService) -> None:
     with pytest.raises(Disconnected):
         created.check_numbers([CUSTOMER])
     now = datetime.now(UTC)
-    assert created.find_messages(since=now - timedelta(days=1), until=now) == []
+    assert created.find_messages(since=now - timedelta(days=1), until=now).messages == ()
 
 
 def test_a_message_reaches_the_phone_and_is_found_again(paired: EvolutionService, sandbox: Sandbox) -> None:
@@ -284,10 +284,10 @@ def test_a_message_reaches_the_phone_and_is_found_again(paired: EvolutionService
     assert [(row["id"], row["text"]) for row in wire] == [(sent.external_id, "Olá, tudo bem?")]
     until = datetime.now(UTC) + timedelta(seconds=2)
     found = paired.find_messages(since=started, until=until, from_me=True)
-    assert [(row.external_id, row.jid, row.from_me, row.text) for row in found] == [
+    assert [(row.external_id, row.jid, row.from_me, row.text) for row in found.messages] == [
         (sent.external_id, sent.jid, True, "Olá, tudo bem?")
     ]
-    assert paired.find_messages(since=started - timedelta(days=2), until=started) == []
+    assert paired.find_messages(since=started - timedelta(days=2), until=started).messages == ()
 
 
 def test_found_messages_come_newest_first_in_pages(paired: EvolutionService, sandbox: Sandbox) -> None:
@@ -298,8 +298,9 @@ def test_found_messages_come_newest_first_in_pages(paired: EvolutionService, san
     sandbox.receipt(paired.instance_name, second, "READ")
     until = datetime.now(UTC) + timedelta(seconds=2)
     pages = [paired.find_messages(since=since, until=until, from_me=True, page=page, page_size=1) for page in (1, 2, 3)]
-    assert [[row.external_id for row in page] for page in pages] == [[second], [first], []]
-    assert "READ" in pages[0][0].statuses
+    assert [[row.external_id for row in page.messages] for page in pages] == [[second], [first], []]
+    assert [page.pages for page in pages] == [2, 2, 2]
+    assert "READ" in pages[0].messages[0].statuses
 
 
 def test_numbers_are_checked(paired: EvolutionService, sandbox: Sandbox) -> None:

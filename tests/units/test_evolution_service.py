@@ -25,7 +25,7 @@ from units.gateways.errors import (
     ServerUnavailable,
     WrongKey,
 )
-from units.gateways.evolution import WEBHOOK_EVENTS, EvolutionService
+from units.gateways.evolution import WEBHOOK_EVENTS, EvolutionService, FoundPage
 from units.gateways.evolution_http import excerpt
 from units.gateways.evolution_outcomes import MANAGE
 
@@ -262,20 +262,20 @@ def test_an_unknown_event_is_rejected(http: responses.RequestsMock) -> None:
 
 def test_messages_are_searched_by_sender_and_window_as_recorded(http: responses.RequestsMock) -> None:
     asked = copy.deepcopy(answer_as_recorded(http, "baileys-findMessages-did-my-send-go-out")["body"])
-    found = service().find_messages(since=SINCE, until=UNTIL, from_me=True, page_size=20)
+    page = service().find_messages(since=SINCE, until=UNTIL, from_me=True, page_size=20)
+    found = page.messages
     del asked["where"]["key"]["remoteJid"]  # the canonical one may be unknown
     assert sent_json(http) == asked
-    assert len(found) == 8
+    assert (len(found), page.pages) == (8, 1)
     assert found[0].external_id == "3EB0319BD3605ECA3B59CD"
     assert (found[0].jid, found[0].from_me) == ("5511977776666@s.whatsapp.net", True)
     assert (found[0].text, found[0].statuses) == ("tempo 7", ())
     assert found[0].timestamp == datetime.fromtimestamp(1795336601, UTC)
 
 
-def found_in(http: responses.RequestsMock, name: str) -> list[Any]:
-    found = call_answered(http, "find_messages", 200, json=recording(name)["response"]["body"])
-    assert isinstance(found, list)
-    return found
+def found_in(http: responses.RequestsMock, name: str) -> tuple[Any, ...]:
+    found: FoundPage = call_answered(http, "find_messages", 200, json=recording(name)["response"]["body"])
+    return found.messages
 
 
 def test_a_found_message_has_all_its_statuses(http: responses.RequestsMock) -> None:
@@ -299,9 +299,9 @@ def test_a_revoked_message_has_no_text(http: responses.RequestsMock) -> None:
 )
 def test_the_text_of_a_found_message(http: responses.RequestsMock, message: object, text: str | None) -> None:
     body = {"messages": {"records": [{"key": {"id": "A"}, "message": message, "messageTimestamp": "1795334964"}]}}
-    found = call_answered(http, "find_messages", 200, json=body)
-    assert found[0].text == text
-    assert found[0].timestamp == datetime.fromtimestamp(1795334964, UTC)
+    (found,) = call_answered(http, "find_messages", 200, json=body).messages
+    assert found.text == text
+    assert found.timestamp == datetime.fromtimestamp(1795334964, UTC)
 
 
 def test_a_naive_window_is_refused() -> None:

@@ -8,13 +8,14 @@ import threading
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from django.db import connections, transaction
 from django.test import Client
 from django.utils import timezone
 
 from messaging.events import MessageReceived
+from messaging.inbound import MessageHandlerService, Told
 from messaging.models import Contact, Conversation, Message
-from messaging.services import MessageHandlerService
 from tests.factories import RECORDINGS, hook, inbound_text, webhook
 from units.models import WebhookSecret, WhatsAppConnection
 from units.services import create_unit
@@ -34,6 +35,46 @@ def test_unknown_secret_is_404_and_writes_nothing(connection: WhatsAppConnection
     body = inbound_text(connection, phone="5511977776666", text="Oi", external_id="A1")
     assert post("/webhooks/whatsapp/evolution/guessed", body) == 404
     assert not WebhookEvent.objects.exists()
+
+
+def test_a_large_body_of_a_stranger_is_404_as_well(connection: WhatsAppConnection) -> None:
+    assert post("/webhooks/whatsapp/evolution/guessed", b"x" * 100_000) == 404
+    assert post(hook(connection), b"x" * 100_000) == 200
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_what_is_no_post_keeps_nothing(connection: WhatsAppConnection) -> None:
+    """A followed redirect arrives as a GET (tests/evolution/webhooks/redirects.json)."""
+    assert Client().get(hook(connection)).status_code == 200
+    assert Client().get("/webhooks/whatsapp/evolution/guessed").status_code == 404
+    assert not WebhookEvent.objects.exists()
+
+
+def test_nothing_stands_before_the_endpoint_that_could_refuse_a_body(
+    connection: WhatsAppConnection, settings: Any
+) -> None:
+    """No redirect to HTTPS, and no 400 for a host name: Evolution would lose the event."""
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_REDIRECT_EXEMPT = True, []
+    assert post(hook(connection), {"n": 1}, Client(headers={"host": "another.example"})) == 200
+
+
+def test_the_same_body_again_for_the_installation_is_one_event(settings: Any, db: None) -> None:  # I2
+    settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET = "the-installation-secret"
+    url = "/webhooks/whatsapp/evolution/the-installation-secret"
+    assert [post(url, {"n": 1}), post(url, {"n": 1})] == [200, 200]
+    assert WebhookEvent.objects.count() == 1
+
+
+def test_without_a_database_it_is_503(connection: WhatsAppConnection) -> None:
+    """So that the gateway tries again."""
+    url = hook(connection)
+    with database.cursor() as cursor:
+        cursor.execute("ALTER TABLE webhook_events RENAME TO elsewhere")
+        with transaction.atomic():
+            answer = post(url, {"n": 1})
+            transaction.set_rollback(True)
+        cursor.execute("ALTER TABLE elsewhere RENAME TO webhook_events")
+    assert answer == 503
 
 
 def test_a_known_secret_is_answered_after_the_commit(connection: WhatsAppConnection) -> None:  # I1
@@ -188,7 +229,7 @@ def test_two_first_messages_at_once_make_one_conversation(connection: WhatsAppCo
         assert isinstance(event, MessageReceived)
         barrier.wait()
         with transaction.atomic():
-            MessageHandlerService(connection).handle(event, received_at=timezone.now())
+            MessageHandlerService(connection).handle([Told(event=event, received_at=timezone.now(), key=str(number))])
         connections.close_all()
 
     barrier = threading.Barrier(8)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from messaging.events import ContactsChanged, MessageKind, MessageReceived
 from webhooks.parsers.events import ChatsChanged, Envelope, Ignored
-from webhooks.parsers.evolution import EVENTS, parse, read_stored_message
+from webhooks.parsers.evolution import EVENTS, parse
 from webhooks.parsers.raw import RAW_MAX
 from webhooks.parsers.redaction import without_secrets
 from webhooks.parsers.values import NAME_MAX, TEXT_MAX
@@ -111,12 +111,6 @@ def places(value: object) -> Iterator[tuple[Any, Any]]:
 @given(JSON, st.none() | TEXTS)
 def test_any_json_value_is_read(body: object, path_event: str | None) -> None:
     assert_storable(parse(body, path_event=path_event))
-
-
-@settings(deadline=None)
-@given(JSON, st.none() | TEXTS)
-def test_any_record_is_read(record: object, own_phone: str | None) -> None:
-    assert_storable(Envelope(event="", instance=None, events=read_stored_message(record, own_phone)))
 
 
 @settings(deadline=None)

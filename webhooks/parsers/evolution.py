@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from messaging.events import ContactsChanged, GroupsChanged, HistorySynced, MessageEvent, MessageStatusChanged
+from messaging.events import ContactsChanged, GroupsChanged, HistorySynced
 from units.events import InstanceLoggedOut, InstanceRemoved
 from webhooks.parsers.directory import (
     address_of,
@@ -30,7 +30,7 @@ from webhooks.parsers.events import (
 )
 from webhooks.parsers.instances import read_connection, read_instance_status, read_qrcode
 from webhooks.parsers.jids import parse_jid
-from webhooks.parsers.messages import read_message, read_record, read_record_statuses
+from webhooks.parsers.messages import read_message
 from webhooks.parsers.updates import read_delete, read_edit, read_updates
 from webhooks.parsers.values import EMPTY, JSONObject, first, identifier, items, mapping
 
@@ -223,19 +223,6 @@ def parse(body: object, *, path_event: str | None = None) -> Envelope:
         else:
             events.extend(_events(name, one))
     return Envelope(event=names[0], instance=instance, events=tuple(events))
-
-
-def read_stored_message(
-    record: object, own_phone: str | None = None
-) -> tuple[MessageEvent | MessageStatusChanged | Ignored, ...]:
-    """One record of `findMessages`: the message as its webhook would have told it, then what became of it.
-
-    A message of ours that did not come from a phone is an API echo. After the message: one MessageStatusChanged for
-    each status in `MessageUpdate`, in the order of progress, and MessageDeleted when the record has lost its content
-    (baileys-findMessages-deleted-and-edited.json). Anything but an object is one Ignored.
-    """
-    told = read_record(record, event="messages.upsert", own_phone=own_phone)
-    return (*told, *read_record_statuses(record, own_phone=own_phone))
 
 
 def _decoded(value: object) -> object:

@@ -164,30 +164,6 @@ def _stub(outer: JSONObject, content: Content) -> Content:
 _PHONES = frozenset({"android", "ios", "desktop"})
 
 
-def read_record(record: object, *, event: str, own_phone: str | None) -> tuple[MessageEvent | Ignored, ...]:
-    """A row of Evolution's database as `findMessages` gives it: the message, and that it was deleted, if it was.
-
-    The row of a send through the API looks like that of one typed in WhatsApp Web: both count as echoes, so that
-    they can settle an uncertain message.
-    """
-    outer = mapping(record)
-    is_echo = is_from_me(outer) is True and word(outer.get("source")) not in _PHONES
-    message = read_message(record, event=event, own_phone=own_phone, is_api_echo=is_echo)
-    statuses = [read_status(mapping(update).get("status")) for update in items(outer.get("MessageUpdate"))]
-    has_content = bool(mapping(outer.get("message")))
-    if not isinstance(message, MessageReceived) or MessageStatus.DELETED not in statuses or has_content:
-        # Some releases write DELETED for an edit as well: only a row that lost its content was deleted.
-        return (message,)
-    deleted = MessageDeleted(
-        external_id=message.external_id,
-        target_id=message.external_id,
-        from_me=message.from_me,
-        chat=message.chat,
-        author=message.author,
-    )
-    return (message, deleted)
-
-
 def read_record_statuses(record: object, *, own_phone: str | None) -> list[MessageStatusChanged]:
     """The receipts in a record's `MessageUpdate`, each once, in the order of progress: the list has no order."""
     outer = mapping(record)
