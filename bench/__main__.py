@@ -20,6 +20,7 @@ PARTS = {
     "end_to_end": "from posted to visible: rate and memory",
     "latency": "from 200 to visible at a third of that rate, with and without the broker",
     "scale": "pages and searches of a unit with a million messages",
+    "fuzz": "bodies that nobody should send: none lost, none that stops the drain",
 }
 
 
@@ -35,18 +36,21 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of a round of latency (%(default)s)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="messages of scale (%(default)s)")
     parser.add_argument("--contacts", type=int, default=100_000, help="contacts of scale (%(default)s)")
+    parser.add_argument("--bodies", type=int, default=100_000, help="of fuzz (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of fuzz: other bodies with another one (%(default)s)")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where to write (%(default)s)")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs; figures are not judged")
     options = parser.parse_args(arguments)
     if options.smoke:
         options.rounds, options.posts, options.messages = 1, 100, 100
-        options.seconds, options.rows, options.contacts = 1, 2000, 200
+        options.seconds, options.rows, options.contacts, options.bodies = 1, 2000, 200, 200
     parts = options.parts or list(PARTS)
     sizes: dict[str, dict[str, Any]] = {
         "accept": {"rounds": options.rounds, "posts": options.posts},
         "end_to_end": {"rounds": options.rounds, "messages": options.messages},
         "latency": {"rounds": options.rounds, "messages": options.messages, "seconds": options.seconds},
         "scale": {"rounds": options.rounds, "rows": options.rows, "contacts": options.contacts},
+        "fuzz": {"bodies": options.bodies, "seed": options.seed},
     }
     # However it ends, servers and files go with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -17,6 +17,6 @@ def test_every_part_of_the_bench_runs_and_writes_its_figures(tmp_path: Path) -> 
     )
     assert run.returncode == 0, run.stdout + run.stderr
     parts = json.loads(written.read_text())
-    assert list(parts) == ["accept", "end_to_end", "latency", "scale"]
+    assert list(parts) == ["accept", "end_to_end", "latency", "scale", "fuzz"]
     for part in parts.values():
         assert any(figure["limit"] is not None for figure in part["figures"])

@@ -1,4 +1,4 @@
-"""Bodies that nobody should send, made of bodies that somebody did: for the fuzz test and `python -m bench.fuzz`."""
+"""Bodies that nobody should send, made of bodies that somebody did: for the fuzz test and `make bench ARGS=fuzz`."""
 
 import copy
 import json
