@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_noop
 
+from messaging import people
 from messaging.events import (
     CallChanged,
     Chat,
@@ -113,10 +114,10 @@ class Effects:
         match chat:
             case None:
                 return NO_ADDRESS
-            case ChatAddress(kind=Chat.GROUP):
-                return "" if self.connection.groups_enabled else NOT_DIRECT
-            case ChatAddress(kind=Chat.INDIVIDUAL | Chat.LID):
-                return "" if chat.phone or chat.lid else NO_ADDRESS
+            case ChatAddress(kind=Chat.GROUP) if not self.connection.groups_enabled:
+                return NOT_DIRECT
+            case ChatAddress(kind=Chat.INDIVIDUAL | Chat.LID | Chat.GROUP):
+                return "" if people.is_somebody(chat) else NO_ADDRESS
         return NOT_DIRECT
 
 
