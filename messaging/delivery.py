@@ -14,6 +14,7 @@ import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
@@ -30,6 +31,7 @@ from messaging.models import (
     ContactAddress,
     Conversation,
     Message,
+    MessageQuerySet,
     MessageStatus,
     Origin,
     SendLane,
@@ -364,19 +366,35 @@ def _record_sent(send: Send, sent: SentMessage) -> bool:
         with transaction.atomic():
             moved = ours.move_to(S.SENT, **values)
     except IntegrityError:
-        # Something else told of this message first, and it was taken for one typed on the phone. The answer wins.
-        Message.objects.filter(
-            connection_id=send.connection_id,
-            external_id=sent.external_id,
-            origin__in=[Origin.PHONE, Origin.GATEWAY],
-        ).delete()
-        moved = ours.move_to(S.SENT, **values)
+        moved = _replace_twin(send, sent, ours, values)
     # The JID of the answer is the canonical one, and may differ from the number that was asked for.
     if sent.jid:
         kind = AddressKind.LID if sent.jid.endswith("@lid") else AddressKind.PHONE
-        _addresses(send).filter(kind=kind).exclude(jid=sent.jid).update(jid=sent.jid)
+        _addresses(send).filter(kind=kind).exclude(jid=sent.jid).update(jid=sent.jid, jid_at=ClockNow())
     log.info("sent", message_id=str(send.message_id), external_id=sent.external_id)
     return bool(moved)
+
+
+def _replace_twin(send: Send, sent: SentMessage, ours: MessageQuerySet, values: dict[str, Any]) -> int:
+    """Something else told of this message first, and it was taken for one typed on the phone. The answer wins.
+
+    What has become of it since then is ours.
+    """
+    rows = Message.objects.filter(connection_id=send.connection_id, external_id=sent.external_id)
+    twin = rows.filter(origin__in=[Origin.PHONE, Origin.GATEWAY]).select_for_update().first()
+    if twin is None:
+        return 0
+    twin.delete()
+    moved = ours.move_to(S.SENT, **values)
+    if moved and twin.status != S.SENT:
+        times = {name: getattr(twin, name) for name in ("delivered_at", "read_at", "played_at")}
+        ours.move_to(twin.status, error_code=twin.error_code, error=twin.error, **times)
+    if moved and twin.deleted_at:
+        ours.update(deleted_at=twin.deleted_at)
+    if moved and twin.edited_at:
+        ours.update(edited_at=twin.edited_at, body=twin.body, details=twin.details)
+    Conversation.objects.filter(id=twin.conversation_id).refresh_summary()
+    return moved
 
 
 def _addresses(send: Send) -> QuerySet[ContactAddress]:

@@ -181,6 +181,8 @@ class MessageEdited:
 
     They are equal unless the edit came as a message of its own. `text` None: edited, but the new text is not
     told. `target_id` None (an `editedMessage` around plain content): which message it was is not told.
+    `is_attributed`: `from_me` and `chat` are of whoever made the edit. False for `messages.edited`, whose key is the
+    one inside the notice, as its sender wrote it (baileys-messages.edited-in-edit.json).
     """
 
     kind: ClassVar[MessageKind] = MessageKind.EDIT
@@ -192,6 +194,7 @@ class MessageEdited:
     author: ChatAddress | None = None
     text: str | None = None
     timestamp: int | None = None
+    is_attributed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +209,7 @@ class MessageDeleted:
     chat: ChatAddress | None = None
     author: ChatAddress | None = None
     timestamp: int | None = None
+    is_attributed: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

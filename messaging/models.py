@@ -90,6 +90,8 @@ class ContactAddress(UUIDPrimaryKeyModel):
     kind = models.CharField(_("kind"), max_length=8, choices=AddressKind)
     value = models.CharField(_("address"), max_length=40)
     jid = models.CharField("JID", max_length=200, blank=True, db_default="")
+    # When, by WhatsApp's clock, it used that JID; null: not told.
+    jid_at = models.DateTimeField(null=True, editable=False)
     opted_out_at = models.DateTimeField(_("opted out at"), null=True, blank=True)
     not_on_whatsapp_at = models.DateTimeField(_("not on WhatsApp since"), null=True, blank=True)
 
@@ -181,7 +183,9 @@ LEFT JOIN LATERAL (
 ) answered ON true
 CROSS JOIN LATERAL (
     SELECT min(m.happened_at) AS since,
-           count(*) FILTER (WHERE m.created_at > coalesce(known.read_until, '-infinity')) AS unread
+           count(*) FILTER (
+               WHERE m.created_at > coalesce(known.read_until, '-infinity')
+                 AND m.happened_at > coalesce(known.seen_until, '-infinity')) AS unread
     FROM (
         SELECT i.happened_at, i.created_at FROM messages i
         WHERE i.conversation_id = wanted.id AND i.direction = 'inbound' AND NOT i.from_history AND i.kind <> 'reaction'
@@ -206,8 +210,9 @@ class Conversation(UUIDPrimaryKeyModel):
     assigned_to = models.ForeignKey(
         User, models.DB_SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("assigned to")
     )
-    # Whatever arrived here until then has been seen.
+    # Whatever arrived here until then has been seen in the inbox; and what was sent until then, on the unit's phone.
     read_until = models.DateTimeField(null=True, editable=False)
+    seen_until = models.DateTimeField(null=True, editable=False)
     unread_count = models.PositiveIntegerField(_("unread"), db_default=0, editable=False)
     last_message_at = models.DateTimeField(_("last message at"), db_default=ClockNow(), editable=False)
     last_message_preview = models.CharField(max_length=200, blank=True, db_default="", editable=False)

@@ -228,7 +228,9 @@ class _Batch:
         jids = _jids(met)
         self._add(names, jids)
         self._name({person.contact: name for person, name in names.items() if person.contact})
-        _set_jids({row: jids[key_id] for key_id, row in known.items() if jids.get(key_id, row.jid) != row.jid})
+        _set_jids(
+            {row: jids[key_id] for key_id, row in known.items() if jids.get(key_id, (row.jid, None))[0] != row.jid}
+        )
         return [_made(person) for person in seen_people]
 
     def _person(self, keys: list[_Key]) -> _Person:
@@ -264,7 +266,7 @@ class _Batch:
             self.parted[pair] = merging.were_parted(one, other)
         return self.parted[pair]
 
-    def _add(self, names: dict[_Person, tuple[str, datetime | None]], jids: dict[tuple[str, str], str]) -> None:
+    def _add(self, names: dict[_Person, tuple[str, datetime | None]], jids: dict[tuple[str, str], _Jid]) -> None:
         """Insert contacts and addresses that are new. Raises IntegrityError when somebody else was faster."""
         if not self.added:
             return
@@ -284,7 +286,8 @@ class _Batch:
                 contact=_made(self.owners[key_id]),
                 kind=self.added[key_id].kind,
                 value=self.added[key_id].value,
-                jid=jids.get(key_id, ""),
+                jid=jids.get(key_id, ("", None))[0],
+                jid_at=jids.get(key_id, ("", None))[1],
             )
             for key_id in added
         )
@@ -332,17 +335,25 @@ def _names(seen: Iterable[tuple[_Person, Sighting]]) -> dict[_Person, tuple[str,
     return names
 
 
-def _jids(met: _Met) -> dict[tuple[str, str], str]:
-    """The JID that each address was last seen with, where it is told."""
-    by_time = sorted(met, key=lambda one: one[0].at or _NEVER)
-    return {key.id: key.jid for _seen, keys in by_time for key in keys if key.jid}
+type _Jid = tuple[str, datetime | None]
 
 
-def _set_jids(jids: dict[ContactAddress, str]) -> None:
+def _jids(met: _Met) -> dict[tuple[str, str], _Jid]:
+    """The JID that each address was last seen with, and when; where it is told. At one time, the greater."""
+    by_time = sorted(((seen.at, key) for seen, keys in met for key in keys if key.jid), key=_when)
+    return {key.id: (key.jid, at) for at, key in by_time}
+
+
+def _when(seen: tuple[datetime | None, _Key]) -> tuple[datetime, str]:
+    return seen[0] or _NEVER, seen[1].jid
+
+
+def _set_jids(jids: dict[ContactAddress, _Jid]) -> None:
     """Not waiting for rows that a send is about to set from its answer: the next sighting tells again."""
     if jids:
         with database.cursor() as cursor:
-            cursor.execute(_SET_JIDS, {"ids": [row.pk for row in jids], "jids": list(jids.values())})
+            jid, at = [jid for jid, _at in jids.values()], [at for _jid, at in jids.values()]
+            cursor.execute(_SET_JIDS, {"ids": [row.pk for row in jids], "jids": jid, "times": at})
 
 
 _SET_NAMES = """
@@ -359,7 +370,8 @@ RETURNING c.id
 
 _SET_JIDS = """
 WITH free AS (SELECT id FROM contact_addresses WHERE id = ANY(%(ids)s) FOR NO KEY UPDATE SKIP LOCKED)
-UPDATE contact_addresses a SET jid = seen.jid
-FROM free, unnest(%(ids)s::uuid[], %(jids)s::text[]) AS seen (id, jid)
+UPDATE contact_addresses a SET jid = seen.jid, jid_at = seen.at
+FROM free, unnest(%(ids)s::uuid[], %(jids)s::text[], %(times)s::timestamptz[]) AS seen (id, jid, at)
 WHERE a.id = free.id AND seen.id = free.id
+  AND (a.jid = '' OR a.jid_at IS NULL OR (a.jid_at, a.jid) < (seen.at, seen.jid))
 """

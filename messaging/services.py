@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Subquery
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.db import ClockNow
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
 S = MessageStatus
+
+# Messages that nobody got.
+NO_ANSWER = frozenset({S.FAILED, S.CANCELLED, S.EXPIRED})
 
 MAX_TEXT = 65_536  # WhatsApp's own limit for a text message, in characters
 
@@ -129,10 +133,16 @@ def settle(message: Message, *, was_sent: bool) -> Message:
 
 
 def mark_read(conversation: Conversation) -> None:
-    """Everything that has arrived in the conversation has been seen."""
+    """Everything that is in the conversation has been seen.
+
+    Not everything until now: what a drain under way has written, nobody has seen.
+    """
     with transaction.atomic():
         row = Conversation.objects.filter(pk=conversation.pk)
-        row.update(read_until=ClockNow())
+        row.lock()
+        arrived = Message.objects.filter(conversation=conversation, direction=Direction.INBOUND)
+        newest = arrived.order_by("-created_at").values("created_at")[:1]
+        row.update(read_until=Coalesce(Subquery(newest), "read_until"))
         row.refresh_summary()
         live.publish([conversation_change(conversation.unit_id, conversation.pk)])
 
@@ -144,11 +154,15 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     """
     if not ids:
         return []
-    rows = Message.objects.filter(id__in=ids)
-    changes = changes_of(rows.only("id", "unit_id", "conversation_id", "direction", "status"))
+    rows = list(Message.objects.filter(id__in=ids).only("id", "unit_id", "conversation_id", "direction", "status"))
+    changes = changes_of(rows)
     answers: list[tuple[Any, Any]] = messages_moved.send(sender=Message, ids=ids)
     for _receiver, more in answers:
         changes += more
+    # What was taken for an answer and is none leaves the customer waiting.
+    unanswered = {row.conversation_id for row in rows if row.status in NO_ANSWER}
+    if unanswered:
+        Conversation.objects.filter(id__in=unanswered).refresh_summary()
     return changes
 
 

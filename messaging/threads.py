@@ -103,7 +103,9 @@ def _named(messages: Iterable[Message]) -> _Named:
 
 
 def _choose(message: Message, known: _Named, external_id: str, direction: str | None = None) -> Message | None:
-    rows = known.get((message.connection_id, external_id), []) if external_id else []
+    named = known.get((message.connection_id, external_id), []) if external_id else []
+    # Nobody quotes into another chat: an id that is made up, or overheard in a group, leads nowhere.
+    rows = [row for row in named if row.conversation_id == message.conversation_id]
     return next((row for row in rows if row.direction == direction), rows[0] if rows else None)
 
 
@@ -138,9 +140,9 @@ def _hanging_on(messages: Iterable[Message]) -> Mapping[tuple[UUID, str], list[M
     if targets:
         rows = (
             Message.objects.filter(
-                # By connection, not by conversation: it may have come from the same person's other address.
                 ~Q(target_external_id=""),
                 connection_id__in={message.connection_id for message in messages},
+                conversation_id__in={message.conversation_id for message in messages},
                 target_external_id__in=targets,
                 kind__in=HANGING,
             )

@@ -1,6 +1,7 @@
 """Admin of the webhook inbox: what came in, what became of it, and a second try."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,6 +24,7 @@ from unfold.forms import BaseDialogForm
 
 from units.model_admin import ReadOnlyAdmin
 from webhooks import catch_up, completeness
+from webhooks.inbox import NOT_DECODED
 from webhooks.models import Completeness, EventStatus, WebhookEvent
 from webhooks.replay import replay
 
@@ -61,7 +63,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of the event")
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": [("event", "connection", "origin"), ("status", "attempts", "awaits"), "full_reason"]}),
+        (None, {"fields": [("event", "connection", "origin"), ("status", "attempts", "failures", "awaits"), "full_reason"]}),
         (_("Times"), {"fields": [("created_at", "due_at", "settled_at")]}),
         (_("Body"), {"fields": ["pretty_body"]}),
     ]
@@ -90,10 +92,11 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @display(description=_("body"))
     def pretty_body(self, event: WebhookEvent) -> SafeString:
-        try:
-            body = json.dumps(_with_short_texts(json.loads(event.body)), indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            body = event.body
+        body = event.body
+        # What was too much to decode before is so now.
+        if event.reason not in NOT_DECODED:
+            with suppress(ValueError, RecursionError):
+                body = json.dumps(_with_short_texts(json.loads(body)), indent=2, ensure_ascii=False)
         # A lone surrogate, which JSON may hold, is no text for a page.
         body = body.encode(errors="backslashreplace").decode()
         context = {"body": body[:SHOWN_CHARACTERS], "left_out": max(0, len(body) - SHOWN_CHARACTERS)}

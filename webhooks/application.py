@@ -1,5 +1,6 @@
 """What kept events do: a batch applied at once, and the one that fails alone."""
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,9 +12,10 @@ import structlog
 from django.db import OperationalError, transaction
 from django.db import connection as database
 from django.utils.translation import gettext_noop
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from crm_whatsapp.logging import mask
-from messaging.events import HistorySynced
+from messaging.events import HistorySynced, MessageReceived
 from messaging.inbound import MessageHandlerService, Outcome, Told
 from units import live
 from units.events import (
@@ -33,8 +35,10 @@ from webhooks.parsers.evolution import parse
 
 log = structlog.get_logger(__name__)
 
-# An error may pass (a deadlock, a full disk); what fails this often will not get better by itself.
+# An error may pass (a full disk); what fails this often will not get better by itself.
 MAX_ATTEMPTS = 8
+# Somebody else was in the way: no failure of the event, however often.
+_IN_THE_WAY = (DeadlockDetected, LockNotAvailable, SerializationFailure)
 # What speaks of a message that is not here yet is asked again for some three minutes: a send call may last 75 s. Then
 # it rests, and the arrival of its message wakes it.
 MAX_NOT_YET = 12
@@ -46,29 +50,38 @@ NOT_USED = gettext_noop("This event is known and nothing follows from it.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """What an event is from now on. `again_after`: when it is due again; None when it is settled."""
+    """What an event is from now on. `failures`: how many in all; `again_after`: when it is due again; None when it is
+    settled.
+    """
 
     status: EventStatus
     reason: str = ""
-    awaits: str = ""
+    awaits: list[str] = field(default_factory=list)
+    failures: int = 0
     again_after: timedelta | None = None
 
 
 @dataclass(slots=True)
 class Work:
-    """One event on its way to being settled."""
+    """One event on its way to being settled. `failed_before`: attempts that ended with an error."""
 
     event: WebhookEvent
+    failed_before: int
     connection: WhatsAppConnection | None = None
     instance: str | None = None
     # What the body tells, and whether a sync of old messages brought it.
     parts: list[tuple[ParsedEvent, bool]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
     error: str = ""
+    # The error is not the event's: something held what it needs.
+    was_in_the_way: bool = False
+    # What the body says, to be told apart by; "" as long as nobody needs it.
+    _content: str = ""
 
     def read(self) -> None:
         """Understand the body. Raises whatever a body can make `json` and the parser raise, which should be nothing."""
-        envelope = parse(json.loads(self.event.body), path_event=self.event.path_event or None)
+        body = json.loads(self.event.body)
+        envelope = parse(body, path_event=self.event.path_event or None)
         self.event.event = self.event.event or envelope.event
         self.instance = envelope.instance
         for event in envelope.events:
@@ -76,21 +89,43 @@ class Work:
                 self.parts += [(message, True) for message in event.messages]
             else:
                 self.parts.append((event, False))
+        if any(isinstance(part, MessageReceived) and part.external_id is None for part, _ in self.parts):
+            # The same by whichever secret and address it came; what is around `data` tells of the posting.
+            data = body.get("data", body) if isinstance(body, dict) else body
+            self._content = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:40]
+
+    def key(self, place: int) -> str:
+        """What stands for the id of the part at `place`: the same whenever the same body is told again."""
+        return f"{self._content}.{place}"
 
     def settled(self) -> Settled:
-        attempts = self.event.attempts + 1
+        attempts = min(self.event.attempts + 1, 10)
         if self.error:
-            if attempts >= MAX_ATTEMPTS:
-                return Settled(status=EventStatus.DEAD, reason=self.error)
-            return Settled(status=EventStatus.RECEIVED, again_after=timedelta(seconds=min(2**attempts, 300)))
-        awaits = next((outcome.awaits for outcome in self.outcomes if outcome.awaits), "")
-        if any(outcome.not_yet for outcome in self.outcomes) and attempts < MAX_NOT_YET:
-            again_after = timedelta(seconds=min(2 ** (attempts - 1), 30))
-            return Settled(status=EventStatus.RECEIVED, awaits=awaits, again_after=again_after)
+            failures = self.failed_before + (not self.was_in_the_way)
+            if failures >= MAX_ATTEMPTS:
+                return Settled(
+                    status=EventStatus.DEAD, reason=self.error, failures=failures, awaits=self.event.awaits
+                )
+            after = min(2 ** (attempts - 1), 30) if self.was_in_the_way else min(2**failures, 300)
+            # What it waits for may come meanwhile.
+            return Settled(
+                status=EventStatus.RECEIVED,
+                failures=failures,
+                awaits=self.event.awaits,
+                again_after=timedelta(seconds=after),
+            )
+        awaits = sorted({outcome.awaits for outcome in self.outcomes if outcome.awaits})
+        failures = self.failed_before
+        if any(outcome.not_yet for outcome in self.outcomes) and self.event.attempts + 1 < MAX_NOT_YET:
+            after = min(2 ** (attempts - 1), 30)
+            return Settled(
+                status=EventStatus.RECEIVED, failures=failures, awaits=awaits, again_after=timedelta(seconds=after)
+            )
         reasons = [outcome.reason for outcome in self.outcomes]
         # A body of which any part had its effect was handled.
         reason = "" if "" in reasons else next(iter(reasons), NOT_USED)
-        return Settled(status=EventStatus.IGNORED if reason else EventStatus.HANDLED, reason=reason, awaits=awaits)
+        status = EventStatus.IGNORED if reason else EventStatus.HANDLED
+        return Settled(status=status, reason=reason, failures=failures, awaits=awaits)
 
 
 @dataclass(slots=True)
@@ -140,7 +175,8 @@ def _apply_or_halve(connection: WhatsAppConnection, works: Sequence[Work], effec
 
 
 def _note(work: Work, error: Exception) -> None:
-    log.exception("event_failed", event_id=str(work.event.id), attempts=work.event.attempts + 1)
+    log.exception("event_failed", event_id=str(work.event.id), failures=work.failed_before + 1)
+    work.was_in_the_way = isinstance(error.__cause__, _IN_THE_WAY)
     work.error = mask(f"{type(error).__name__}: {error}")[:1000]
 
 
@@ -168,7 +204,7 @@ def _apply(connection: WhatsAppConnection, works: Sequence[Work], effects: Effec
     """The effect of these events of a connection. Raises when any of them has none, with nothing of it in `effects`."""
     messages, line = MessageHandlerService(connection), ConnectionService(connection.unit)
     told = [
-        Told(event=part, received_at=work.event.created_at, key=f"{work.event.id}.{place}", from_history=from_history)
+        Told(event=part, received_at=work.event.created_at, key=work.key(place), from_history=from_history)
         for work in works
         for place, (part, from_history) in enumerate(work.parts)
         if isinstance(part, MessageHandlerService.HANDLES)

@@ -1,9 +1,15 @@
-"""Events that speak of a message which was not here: tried again as soon as it is."""
+"""Events that speak of messages which were not here: tried again as soon as one of them is.
 
-from collections.abc import Collection
+Whoever wakes an event that somebody else may hold does so when its own transaction is over: a drain holds its events
+and waits for messages, so that one who holds messages and waits for events would close a circle.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import partial
 from uuid import UUID
 
 from django.db import connection as database
+from django.db import transaction
 
 from crm_whatsapp.bell import ring_on_commit
 from webhooks.inbox import DRAIN
@@ -11,38 +17,56 @@ from webhooks.inbox import DRAIN
 _WAKE = (
     "UPDATE webhook_events e SET status = 'received', reason = '', attempts = 0, due_at = crm_now(), settled_at = NULL"
 )
-# A dead one failed at something else.
-_ASLEEP = "e.status IN ('received', 'ignored') AND e.awaits <> ''"
+# A dead one failed at something else. The empty array is excluded as the index is.
+_ASLEEP = "e.status IN ('received', 'ignored') AND e.awaits <> '{}'"
+
+
+def wake_in_drain(drained: UUID | None, arrived: Mapping[UUID, Collection[str]]) -> None:
+    """Make due what awaits messages that have `arrived`, by connection; within the transaction of a drain.
+
+    `drained`: whose events that drain holds (None: those that came by the installation's secret). Its own are woken at
+    once, others after the commit.
+    """
+    for connection_id, external_ids in arrived.items():
+        if not external_ids:
+            continue
+        ids = list(external_ids)
+        for whose in (connection_id, None):
+            if whose == drained:
+                _wake(whose, ids)
+            else:
+                transaction.on_commit(partial(_wake, whose, ids), robust=True)
 
 
 def wake_awaiting(connection_id: UUID, external_ids: Collection[str]) -> int:
-    """Make due what awaits these messages of the connection, in the transaction of the caller; the number of events.
+    """Make due what awaits these messages of the connection; the number of events. Not inside a transaction that holds
+    messages.
 
-    For the drain of that connection: nobody else holds its events.
+    What came by the installation's secret does not say in a column whose it is: all of it that awaits such an id is
+    woken, and one too many finds nothing new.
     """
-    if not external_ids:
-        return 0
-    with database.cursor() as cursor:
-        cursor.execute(
-            f"{_WAKE} WHERE e.connection_id = %s AND e.awaits = ANY(%s) AND {_ASLEEP}",
-            [connection_id, list(external_ids)],
-        )
-        woken = cursor.rowcount
-    if woken:
-        ring_on_commit(DRAIN)
-    return woken
+    return sum(_wake(whose, list(external_ids)) for whose in (connection_id, None))
 
 
 def wake_awaiting_messages(ids: Collection[UUID]) -> int:
-    """Make due what awaits these messages (by our ids); the number of events.
-
-    Not inside a transaction that holds messages: a drain holds its events and waits for messages.
-    """
+    """Make due what awaits these messages (by our ids); the number of events. As `wake_awaiting`."""
+    arrived: dict[UUID, list[str]] = {}
     with database.cursor() as cursor:
         cursor.execute(
-            f"{_WAKE} FROM messages m WHERE m.id = ANY(%s) AND e.connection_id = m.connection_id"
-            f" AND e.awaits = m.external_id AND {_ASLEEP}",
+            "SELECT connection_id, array_agg(external_id) FROM messages"
+            " WHERE id = ANY(%s) AND connection_id IS NOT NULL AND external_id IS NOT NULL GROUP BY connection_id",
             [list(ids)],
+        )
+        arrived.update(cursor.fetchall())
+    return sum(wake_awaiting(connection_id, external_ids) for connection_id, external_ids in arrived.items())
+
+
+def _wake(connection_id: UUID | None, external_ids: list[str]) -> int:
+    whose = "e.connection_id IS NULL" if connection_id is None else "e.connection_id = %(connection)s"
+    with database.cursor() as cursor:
+        cursor.execute(
+            f"{_WAKE} WHERE {whose} AND e.awaits && %(ids)s::varchar[] AND {_ASLEEP}",
+            {"connection": connection_id, "ids": external_ids},
         )
         woken = cursor.rowcount
     if woken:

@@ -23,6 +23,9 @@ DRAIN = "webhooks.tasks.drain_inbox"
 
 OVERSIZED = gettext_noop("The body was larger than this installation takes; only its size was kept.")
 MALFORMED = gettext_noop("The body is not JSON.")
+TOO_MANY_VALUES = gettext_noop("The body has more values than this installation decodes; it is kept as it came.")
+# Kept as text, and nothing more is done with it.
+NOT_DECODED = (OVERSIZED, MALFORMED, TOO_MANY_VALUES)
 
 # With WhatsApp out of reach Evolution posts some 35 `connection.update` a second (docs/evolution.md, "Traps"):
 # one per connection, state and this many seconds is kept.
@@ -57,13 +60,14 @@ def keep(secret: str, raw: bytes, path_event: str) -> bool:
     Raises django.db.Error when it could not be stored.
     """
     fingerprint = hashlib.sha256(path_event.encode() + b"\0" + raw).digest()
+    if _values(raw) > settings.WEBHOOK_MAX_BODY_VALUES:
+        return _insert(secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, TOO_MANY_VALUES)
     try:
         body = without_secrets(json.loads(raw))
         # ASCII: NUL characters and lone surrogates stay escaped, and PostgreSQL takes them.
         stored = json.dumps(body)
     except (ValueError, RecursionError):
-        text = mask_secrets_in_bytes(raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
-        return _insert(secret, "", path_event, text, fingerprint, EventStatus.IGNORED, MALFORMED)
+        return _insert(secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, MALFORMED)
     envelope = body if isinstance(body, dict) else {}
     event = envelope.get("event")
     event = event if isinstance(event, str) else ""
@@ -81,6 +85,17 @@ def keep_stub(secret: str, size: int, path_event: str) -> bool:
     """Store that a body was too large: it would not get smaller by a retry. False as in `keep`."""
     fingerprint = sha256(f"oversized {path_event} {size}")
     return _insert(secret, "", path_event, json.dumps({"size": size}), fingerprint, EventStatus.IGNORED, OVERSIZED)
+
+
+def _values(raw: bytes) -> int:
+    """No fewer than the body has values, before anything is decoded: a file in it is one, `{},{},{}` many, and each
+    takes some hundred bytes of memory.
+    """
+    return raw.count(b"{") + raw.count(b"[") + raw.count(b",")
+
+
+def _as_text(raw: bytes) -> str:
+    return mask_secrets_in_bytes(raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
 
 
 def _hint(envelope: dict[str, object], event: str) -> str:

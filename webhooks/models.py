@@ -1,5 +1,7 @@
 """The inbox: what the gateway told us, kept before anything else happens."""
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -41,9 +43,11 @@ class WebhookEvent(UUIDPrimaryKeyModel):
         _("status"), max_length=16, choices=EventStatus, db_default=EventStatus.RECEIVED, editable=False
     )
     reason = models.TextField(_("reason"), blank=True, db_default="")
-    # WhatsApp's id of the message that it speaks of and that is not here; it is tried again when that arrives.
-    awaits = models.CharField(max_length=200, blank=True, db_default="", editable=False)
+    # WhatsApp's ids of messages that it speaks of and that are not here; it is tried again when one arrives.
+    awaits = ArrayField(models.CharField(max_length=200), db_default=[], editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0)
+    # Attempts that ended with an error; those that only found nothing to speak of yet are not counted.
+    failures = models.PositiveSmallIntegerField(_("failures"), db_default=0)
     due_at = models.DateTimeField(_("due at"), db_default=ClockNow())
     settled_at = models.DateTimeField(_("settled at"), null=True)
 
@@ -64,9 +68,7 @@ class WebhookEvent(UUIDPrimaryKeyModel):
                 condition=models.Q(status="received"),
             ),
             models.Index(fields=["status", "-created_at"], name="webhook_events_listed"),
-            models.Index(
-                fields=["connection", "awaits"], name="webhook_events_awaiting", condition=~models.Q(awaits="")
-            ),
+            GinIndex(fields=["awaits"], name="webhook_events_awaiting", condition=~models.Q(awaits=[])),
             # What is old enough to go.
             models.Index(
                 fields=["settled_at"],

@@ -8,7 +8,7 @@ from django.db.models.functions import Lower
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
-from webhooks.inbox import DRAIN, MALFORMED, OVERSIZED
+from webhooks.inbox import DRAIN, NOT_DECODED
 from webhooks.models import EventStatus, WebhookEvent
 
 BATCH = 1_000
@@ -27,13 +27,13 @@ _ABOUT_THE_LINE = (
 
 
 def replayable(events: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
-    """Those settled `events` that have something to say again: not hints about the line, nor what is no JSON."""
+    """Those settled `events` that have something to say again: not hints about the line, nor what was not decoded."""
     name = Func(Lower("event"), Value("_-"), Value(".."), function="translate", output_field=CharField())
     return (
         events.annotate(name=name)
         .exclude(status=EventStatus.RECEIVED)
         .exclude(name__in=_ABOUT_THE_LINE)
-        .exclude(reason__in=[MALFORMED, OVERSIZED])
+        .exclude(reason__in=NOT_DECODED)
     )
 
 
@@ -46,7 +46,9 @@ def replay(events: QuerySet[WebhookEvent]) -> int:
     for ids in _batches(replayable(events)):
         # Still settled: somebody else may have replayed it.
         rows = WebhookEvent.objects.filter(id__in=ids).exclude(status=EventStatus.RECEIVED)
-        count += rows.update(status=EventStatus.RECEIVED, reason="", attempts=0, due_at=ClockNow(), settled_at=None)
+        count += rows.update(
+            status=EventStatus.RECEIVED, reason="", attempts=0, failures=0, due_at=ClockNow(), settled_at=None
+        )
         ring_on_commit(DRAIN)
     return count
 

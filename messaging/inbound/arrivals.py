@@ -11,8 +11,17 @@ from uuid import UUID
 from django.db import connection as database
 
 from messaging import media, people
-from messaging.events import CallChanged, Chat, ChatAddress, MessageKind, MessageReceived, MessageStatus
-from messaging.inbound import echoes
+from messaging.events import (
+    CallChanged,
+    Chat,
+    ChatAddress,
+    Media,
+    MessageKind,
+    MessageReceived,
+    MessageStatus,
+    MessageStatusChanged,
+)
+from messaging.inbound import echoes, receipts
 from messaging.inbound.batch import (
     DONE,
     DUPLICATE,
@@ -129,10 +138,16 @@ def _new_ones(
 ) -> list[Arrival]:
     """Those that are neither here nor told twice in this batch, nor the echo of a send of ours."""
     ids = [external_id for _direction, external_id in arrivals]
-    rows = effects.messages().filter(external_id__in=ids).values_list("direction", "external_id", "from_history", "id")
-    known = {(direction, external_id): (history, pk) for direction, external_id, history, pk in rows}
+    rows = effects.messages().filter(external_id__in=ids)
+    known = {
+        (row.direction, row.external_id): row
+        for row in rows.only("direction", "external_id", "from_history", "kind", "body", "conversation_id", "unit_id")
+    }
     new: list[Arrival] = []
-    come_alive: list[UUID] = []
+    come_alive: list[Message] = []
+    filled: list[tuple[Message, Arrival]] = []
+    files: list[tuple[UUID, UUID, Media]] = []
+    progress: list[Told[MessageStatusChanged]] = []
     for key, told_again in arrivals.items():
         # Of a message told as history and as it came, in whichever order, the latter counts.
         told_again.sort(key=lambda told: told[1].told.from_history)
@@ -145,16 +160,54 @@ def _new_ones(
             new.append(arrival)
             continue
         outcomes[place] = again
-        history, pk = known[key]
-        if history and not arrival.told.from_history:
-            come_alive.append(pk)
-    if come_alive:
-        Message.objects.filter(id__in=come_alive).update(from_history=False)
-        effects.touched |= set(Message.objects.filter(id__in=come_alive).values_list("conversation_id", flat=True))
+        row = known[key]
+        if row.from_history and not arrival.told.from_history:
+            come_alive.append(row)
+        if arrival.event.media and (arrival.event.media.base64 or arrival.event.media.url):
+            # A sync may have told it first, without the file.
+            files.append((row.pk, row.unit_id, arrival.event.media))
+        if _is_empty(row.kind, row.body) and not _is_empty(arrival.event.kind, arrival.event.text):
+            filled.append((row, arrival))
+            outcomes[place] = DONE
+        progress += [_progress(one.told) for _place, one in told_again if one.told.from_history and one.event.from_me]
+    media.expect(files)
+    _revise(effects, come_alive, filled)
+    receipts.record(effects, progress)
     bound = echoes.bind(effects, [arrival for arrival in new if arrival.event.from_me and arrival.event.external_id])
     for arrival_key, outcome in bound.items():
         outcomes[arrivals[arrival_key][0][0]] = outcome
     return [arrival for arrival in new if arrival.key not in bound]
+
+
+def _is_empty(kind: str, text: str | None) -> bool:
+    """A placeholder: what the message says comes later, under the same id."""
+    return kind == MessageKind.UNKNOWN and not text
+
+
+def _progress(told: Told[MessageReceived]) -> Told[MessageStatusChanged]:
+    """How far a message of ours has come, as a sync of old messages tells it."""
+    event = MessageStatusChanged(external_id=told.event.external_id, status=told.event.status, from_me=True)
+    return Told(event=event, received_at=told.received_at, key=told.key)
+
+
+def _revise(effects: Effects, come_alive: list[Message], filled: list[tuple[Message, Arrival]]) -> None:
+    """Rows that are here, and of which more is told now: that they came just now, or what they say."""
+    if come_alive:
+        Message.objects.filter(id__in=[row.pk for row in come_alive]).update(from_history=False)
+        effects.touched |= {row.conversation_id for row in come_alive}
+        effects.reopened |= {row.conversation_id for row in come_alive if row.direction == Direction.INBOUND}
+    for row, arrival in filled:
+        row.kind, row.body = arrival.event.kind, arrival.event.text or ""
+        row.details = details_of(arrival.event)
+        row.reply_to_external_id = arrival.event.reply_to_id or ""
+        row.target_external_id = arrival.event.target_id or ""
+    if filled:
+        rows = [row for row, _arrival in filled]
+        columns = ["kind", "body", "details", "reply_to_external_id", "target_external_id"]
+        Message.objects.bulk_update(rows, columns)
+        media.expect([(row.pk, row.unit_id, a.event.media) for row, a in filled if a.event.media])
+        effects.touched |= {row.conversation_id for row in rows}
+        effects.changes += changes_of(effects.messages().filter(id__in=[row.pk for row in rows]))
 
 
 def _insert(effects: Effects, new: list[Arrival]) -> set[_Key]:
@@ -293,14 +346,20 @@ def _advance_calls(effects: Effects, arrivals: list[Arrival]) -> None:
     rows = effects.messages(Direction.INBOUND).filter(
         kind=MessageKind.CALL, external_id__in={arrival.external_id for arrival in calls}
     )
+    changed = []
     for row in rows.select_for_update(no_key=True).order_by("id"):
         told = [arrival for arrival in calls if arrival.external_id == row.external_id]
         states = [row.details.get("status"), *(arrival.event.details.get("status") for arrival in told)]
-        details = row.details | {"status": max(states, key=_call_rank)}
-        if details != row.details:
-            row.details = details
-            row.save(update_fields=["details"])
-            effects.changes += changes_of([row])
+        # It began with the first step, and whoever turned the camera on made it a video call.
+        began = min(row.happened_at, *(arrival.happened_at for arrival in told))
+        video = any([row.details.get("video"), *(arrival.event.details.get("video") for arrival in told)])
+        details = row.details | {"status": max(states, key=_call_rank), "video": video}
+        if (details, began) != (row.details, row.happened_at):
+            row.details, row.happened_at = details, began
+            changed.append(row)
+    Message.objects.bulk_update(changed, ["details", "happened_at"])
+    effects.touched |= {row.conversation_id for row in changed}
+    effects.changes += changes_of(changed)
 
 
 def _call_rank(state: object) -> tuple[int, str]:

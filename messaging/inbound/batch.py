@@ -101,8 +101,11 @@ class Effects:
         became = {change.object_id: UUID(change.data["merged_into"]) for change in told}
         self.touched = {became.get(chat, chat) for chat in self.touched}
         self.reopened = {became.get(chat, chat) for chat in self.reopened}
-        self.referrals = {became.get(chat, chat): advert for chat, advert in self.referrals.items()}
-        self.seen = {became.get(chat, chat): until for chat, until in self.seen.items()}
+        # Of two the later, so it is written last.
+        adverts = sorted(self.referrals.items(), key=lambda item: item[1][0])
+        self.referrals = {became.get(chat, chat): advert for chat, advert in adverts}
+        seen = sorted(self.seen.items(), key=lambda item: item[1])
+        self.seen = {became.get(chat, chat): until for chat, until in seen}
 
     def messages(self, direction: Direction | None = None) -> MessageQuerySet:
         """Messages of this connection, where an external id means one message in each direction."""

@@ -34,13 +34,15 @@ def bind(effects: Effects, outbound: Sequence[Arrival]) -> dict[tuple[str, str],
         effects.messages(Direction.OUTBOUND)
         .filter(status__in=[S.DISPATCHING, S.UNCERTAIN, S.SENT], external_id=None)
         .select_related("conversation")
-        .only("status", "body", "dispatched_at", "conversation__contact_id")
+        .only("status", "kind", "body", "dispatched_at", "conversation__contact_id")
         .order_by("dispatched_at", "id")
     )
     bound: dict[tuple[str, str], Outcome] = {}
-    for echo in echoes if open_sends else []:
-        contact = people.known_contact_of(effects.connection.unit, echo.chat)
-        same_text = [send for send in open_sends if send.body == (echo.event.text or "")]
+    if not open_sends:
+        return bound
+    contacts = people.known_contacts_of(effects.connection.unit, [echo.chat for echo in echoes])
+    for echo, contact in zip(echoes, contacts, strict=True):
+        same_text = [send for send in open_sends if (send.kind, send.body) == (echo.event.kind, echo.event.text or "")]
         # A campaign sends one text to many: of a chat that we know, only its own send can be meant.
         if contact:
             same_text = [send for send in same_text if send.conversation.contact_id == contact.id]

@@ -1,9 +1,10 @@
 """MessageHandlerService: a batch of events in, rows and live changes out."""
 
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db.models import Q
+from django.db import connection as database
 
 from messaging.events import (
     CallChanged,
@@ -73,12 +74,24 @@ class MessageHandlerService:
         closed = [ConversationStatus.RESOLVED, ConversationStatus.SNOOZED]
         if effects.reopened:
             chats.filter(id__in=effects.reopened, status__in=closed).update(status=ConversationStatus.OPEN)
-        for conversation_id, (at, advert) in effects.referrals.items():
-            earlier = Q(referred_at=None) | Q(referred_at__lt=at)
-            chats.filter(earlier, id=conversation_id).update(referral=advert, referred_at=at)
-        for conversation_id, until in effects.seen.items():
-            unseen = Q(read_until=None) | Q(read_until__lt=until)
-            chats.filter(unseen, id=conversation_id).update(read_until=until)
+        with database.cursor() as cursor:
+            if effects.referrals:
+                adverts = [(chat, at, json.dumps(advert)) for chat, (at, advert) in effects.referrals.items()]
+                cursor.execute(_REFER, [list(column) for column in zip(*adverts, strict=True)])
+            if effects.seen:
+                cursor.execute(_SEEN, [list(effects.seen), list(effects.seen.values())])
         touched.refresh_summary()
         for conversation_id in touched.values_list("id", flat=True):
             effects.changes.append(conversation_change(effects.connection.unit_id, conversation_id))
+
+
+_REFER = """
+UPDATE conversations c SET referral = told.advert::jsonb, referred_at = told.at
+FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[]) AS told (id, at, advert)
+WHERE c.id = told.id AND (c.referred_at IS NULL OR c.referred_at < told.at)
+"""
+_SEEN = """
+UPDATE conversations c SET seen_until = told.until
+FROM unnest(%s::uuid[], %s::timestamptz[]) AS told (id, until)
+WHERE c.id = told.id AND (c.seen_until IS NULL OR c.seen_until < told.until)
+"""

@@ -24,9 +24,9 @@ _ORDER = [S.FAILED, S.DELIVERED, S.READ]
 
 @dataclass(slots=True)
 class _Receipts:
-    """All that a batch tells about one message, whose status was `was`."""
+    """All that a batch tells about one message, `of`, whose row is locked."""
 
-    was: S
+    of: Message
     status: S = S.FAILED
     delivered_at: datetime | None = None
     read_at: datetime | None = None
@@ -38,7 +38,8 @@ class _Receipts:
         status = _STATUS[event.status] if event.status else S.FAILED
         self.status = max(self.status, status, key=_ORDER.index)
         if status == S.FAILED:
-            self.error = max(self.error, event.error or "")
+            # Of two reasons the same stays, whichever came first.
+            self.error = max(self.error, event.error or "", self.of.error if self.was == S.FAILED else "")
             return
         # A read message was delivered, though the two receipts often come as one (docs/evolution.md, "Events").
         self.delivered_at = min(self.delivered_at or at, at)
@@ -48,13 +49,18 @@ class _Receipts:
             self.played_at = min(self.played_at or at, at)
 
     @property
+    def was(self) -> S:
+        return S(self.of.status)
+
+    @property
     def is_move(self) -> bool:
         return self.was in Message.MOVES[self.status]
 
     @property
     def is_change(self) -> bool:
         """Also late, or again: the status stays, and the times become what they would be in order."""
-        return self.is_move or (self.status != S.FAILED and self.was in (S.DELIVERED, S.READ))
+        came_before = {S.FAILED} if self.status == S.FAILED else {S.DELIVERED, S.READ}
+        return self.is_move or self.was in came_before
 
 
 def record(effects: Effects, batch: Sequence[Told[MessageStatusChanged]]) -> list[Outcome]:
@@ -64,7 +70,7 @@ def record(effects: Effects, batch: Sequence[Told[MessageStatusChanged]]) -> lis
     rows = effects.messages().filter(external_id__in=ids).order_by("id").select_for_update(no_key=True)
     known: dict[tuple[str, str | None], Message] = {
         (row.direction, row.external_id): row
-        for row in rows.only("id", "direction", "external_id", "conversation_id", "created_at", "status")
+        for row in rows.only("id", "direction", "external_id", "conversation_id", "happened_at", "status", "error")
     }
     told_of: dict[UUID, _Receipts] = {}
     outcomes = []
@@ -77,13 +83,16 @@ def record(effects: Effects, batch: Sequence[Told[MessageStatusChanged]]) -> lis
         elif inbound is not None:
             outcomes.append(_read_on_phone(effects, inbound) if status == S.READ else Outcome(reason=NO_RECEIPT))
         elif message := known.get((Direction.OUTBOUND, event.external_id)):
-            told_of.setdefault(message.pk, _Receipts(was=S(message.status))).add(told)
+            told_of.setdefault(message.pk, _Receipts(of=message)).add(told)
             outcomes.append(DONE)
         else:
             outcomes.append(_unknown(effects, event))
     if told_of:
         _write(told_of)
-        effects.moved += [pk for pk, receipts in told_of.items() if receipts.is_move]
+        moved = [receipts for receipts in told_of.values() if receipts.is_move]
+        effects.moved += [receipts.of.pk for receipts in moved]
+        # What had failed and did arrive after all is an answer.
+        effects.touched |= {receipts.of.conversation_id for receipts in moved if receipts.was == S.FAILED}
     return outcomes
 
 
@@ -97,8 +106,8 @@ def _unknown(effects: Effects, event: MessageStatusChanged) -> Outcome:
 
 def _read_on_phone(effects: Effects, message: Message) -> Outcome:
     """A contact's message was read on the unit's own phone, and so was all that came before it."""
-    until = effects.seen.get(message.conversation_id, message.created_at)
-    effects.seen[message.conversation_id] = max(until, message.created_at)
+    until = effects.seen.get(message.conversation_id, message.happened_at)
+    effects.seen[message.conversation_id] = max(until, message.happened_at)
     return DONE
 
 

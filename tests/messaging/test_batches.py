@@ -95,7 +95,7 @@ def test_a_poison_event_ends_among_the_dead_with_its_error(connection: WhatsAppC
         WebhookEvent.objects.update(due_at=ClockNow())
         drain(seconds=5)
     event = WebhookEvent.objects.get()
-    assert (event.status, event.attempts) == (EventStatus.DEAD, 8)
+    assert (event.status, event.failures) == (EventStatus.DEAD, 8)
     assert "JSONDecodeError" in event.reason
 
 
@@ -260,6 +260,25 @@ def test_unread_counts_hold_when_two_write_at_once(connection: WhatsAppConnectio
     answered = Message.objects.get(direction="outbound").happened_at
     later = Message.objects.filter(direction="inbound", happened_at__gt=answered)
     assert chat.unread_count == later.count()
+
+
+def test_two_units_that_write_to_each_other_keep_apart(connection: WhatsAppConnection, stranger: Any) -> None:  # I2 I7
+    """What one sent is what the other received, under one id; so is the answer, and each has its own receipts."""
+    other = WhatsAppConnection.objects.exclude(pk=connection.pk).get()
+    for whose in (connection, other):
+        tell(whose, text(whose, "A1", "Bom dia"), text(whose, "B1", "Boa tarde"))
+    ours = sent(connection, "B2")
+    tell(other, text(other, "B2", "Bom dia!"))
+    theirs = sent(other, "A2")
+    tell(connection, text(connection, "A2", "Bom dia!"))
+    tell(connection, receipt(connection, "B2", "DELIVERY_ACK"), deletion(connection, "A2"))
+    ours.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (ours.status, theirs.status) == (S.DELIVERED, S.SENT)
+    deleted = Message.objects.filter(deleted_at__isnull=False)
+    assert list(deleted.values_list("connection", "direction", "external_id")) == [(connection.pk, "inbound", "A2")]
+    for external_id in ("A1", "B1", "A2", "B2"):
+        assert Message.objects.filter(external_id=external_id).values("connection").distinct().count() == 2
 
 
 def test_drains_of_several_connections_each_have_their_own(connection: WhatsAppConnection, stranger: Any) -> None:

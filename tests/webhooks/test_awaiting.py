@@ -21,7 +21,7 @@ def early_receipt(connection: WhatsAppConnection, external_id: str = "3EB0A") ->
     data = {"keyId": external_id, "fromMe": True, "status": "READ"}
     body = {"event": "messages.update", "instance": connection.instance_name, "data": data}
     post(factories.hook(connection), body)
-    WebhookEvent.objects.update(status=EventStatus.IGNORED, awaits=external_id, attempts=12, settled_at=ClockNow())
+    WebhookEvent.objects.update(status=EventStatus.IGNORED, awaits=[external_id], attempts=12, settled_at=ClockNow())
     return WebhookEvent.objects.get(connection=connection)
 
 

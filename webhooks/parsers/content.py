@@ -295,8 +295,11 @@ def _read_protocol(at: Member) -> Content:
     target = key_id(mapping(at.value.get("key")))
     edited = at.value.get("editedMessage")
     kind = MessageKind.EDIT if isinstance(edited, dict) else protocol_kind(at.value.get("type"))
+    if kind is MessageKind.EDIT and not at.depth:
+        # Nobody's edit lies this deep.
+        return Content(kind=MessageKind.PROTOCOL, raw_type=at.name)
     if kind is MessageKind.EDIT:
-        content = _read_object(mapping(edited), {}, max(at.depth - 1, 0))
+        content = _read_object(mapping(edited), {}, at.depth - 1)
         return replace(content, kind=kind, target_id=target, raw_type=at.name)
     return Content(kind=kind, target_id=target, details=compact(type=text(at.value.get("type"))))
 

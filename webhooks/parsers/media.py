@@ -7,17 +7,26 @@ from webhooks.parsers.values import INT_MAX, JSONObject, first, flag, integer, t
 
 # Of a data URI, before its comma; longer than any type with its parameters.
 _PREFIX_MAX = 200
-_LINK = re.compile(r"https?://([^/?#\s]+)\S*", re.IGNORECASE)
+# Of a link with a signature; longer ones are nobody's.
+_LINK_MAX = 8_192
+# What follows the host begins with one of three, so that there is one way to match it: a stranger writes these.
+_LINK = re.compile(r"https?://([^/?#\s]+)(?:[/?#]\S*)?", re.IGNORECASE)
+# Meta's names for a file, which only the Business channel uses.
+_OF_META = ("mime_type", "media")
 
 
 def read_media(value: JSONObject, message: JSONObject, element: JSONObject) -> Media:
     """The media in `value`, with the file that may stand in it, beside it, or further out.
 
     The Business channel uses Meta's names (`mime_type`, `filename`, `voice`), `media` for a link or base64.
+
+    The `url` of WhatsApp's own object is what its sender wrote there: never a link to follow.
     """
     link = first(value, ("url", "URL"))
     inline = value.get("media")
-    links = (message.get("mediaUrl"), value.get("mediaUrl"), element.get("mediaUrl"), inline, link)
+    links = [message.get("mediaUrl"), value.get("mediaUrl"), element.get("mediaUrl"), inline]
+    if any(name in value for name in _OF_META):
+        links.append(link)
     return Media(
         mime_type=text(first(value, ("mimetype", "mime_type"))),
         file_name=text(first(value, ("fileName", "filename", "title"))),
@@ -48,13 +57,19 @@ def _inline(value: object) -> str | None:
 
 
 def _plain(value: object) -> str | None:
-    found = _LINK.fullmatch(value) if isinstance(value, str) else None
-    return text(value) if found and not _is_whatsapp(found[1]) else None
+    host = _host(value)
+    return text(value) if host and not _is_whatsapp(host) else None
 
 
 def _encrypted(value: object) -> str | None:
-    found = _LINK.fullmatch(value) if isinstance(value, str) else None
-    return text(value) if found and _is_whatsapp(found[1]) else None
+    host = _host(value)
+    return text(value) if host and _is_whatsapp(host) else None
+
+
+def _host(value: object) -> str:
+    """With its port; empty for what is no link."""
+    found = _LINK.fullmatch(value) if isinstance(value, str) and len(value) <= _LINK_MAX else None
+    return found[1] if found else ""
 
 
 def _is_whatsapp(host: str) -> bool:

@@ -1,5 +1,7 @@
 """What became of a message: messages.update, messages.edited, messages.delete, send.message.update."""
 
+from dataclasses import replace
+
 from messaging.events import (
     Chat,
     ChatAddress,
@@ -109,12 +111,13 @@ def read_edit(element: object, *, event: str, own_phone: str | None) -> Update:
         return Ignored(event=event, reason=IgnoreReason.NO_MESSAGE)
     content = _new_content(outer)
     kind = content.kind if outer.get("type") is None else protocol_kind(outer["type"])
+    is_ours = event == "send.message.update"
     if kind is MessageKind.DELETE:
-        return _deleted(outer, own_phone, content)
+        return replace(_deleted(outer, own_phone, content), is_attributed=is_ours)
     if kind is MessageKind.PROTOCOL and content.text is None and "editedMessage" not in outer:
         chat = chat_of(outer, own_phone=own_phone)
         return Ignored(event=event, reason=IgnoreReason.PROTOCOL_NOTICE, chat=chat)
-    return _edited(outer, own_phone, content)
+    return replace(_edited(outer, own_phone, content), is_attributed=is_ours)
 
 
 def read_delete(element: object, *, event: str, own_phone: str | None) -> Update:

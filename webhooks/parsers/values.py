@@ -1,5 +1,6 @@
 """Single JSON values, in all the spellings they arrive in, as plain Python values or None."""
 
+import json
 import math
 import re
 import unicodedata
@@ -26,6 +27,29 @@ NAME_MAX = 200
 _DIGITS = re.compile(r"[+-]?\d{1,20}(?:\.0+)?", re.ASCII)
 # Where no name is known, Evolution fills in the JID, or the part before its "@".
 _NO_NAME = re.compile(r"\+?\d{8,}(?:[-:]\d+)?(?:@[a-z.]+)?|\S+@(?:s\.whatsapp\.net|lid|g\.us)", re.ASCII)
+
+
+# Python itself takes no more digits at once; nothing that is told here has more than twenty.
+_INTEGER_DIGITS_MAX = 4_000
+
+
+def loads(body: str | bytes) -> object:
+    """A body as Python values: `json.loads`, but with an infinite float for an integer of thousands of digits.
+
+    JSON bounds no number, and Python refuses such a body as a whole (`sys.set_int_max_str_digits`). Raises ValueError
+    for what is no JSON, RecursionError for what is nested too deep.
+    """
+    try:
+        return json.loads(body)
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:
+        # Not at once: counting the digits of every number makes reading a third slower.
+        return json.loads(body, parse_int=_whole)
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _INTEGER_DIGITS_MAX else math.copysign(math.inf, -1 if digits[0] == "-" else 1)
 
 
 def mapping(value: object) -> JSONObject:
