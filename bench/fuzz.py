@@ -30,7 +30,7 @@ PATIENCE = 120.0
 # What can still come: an event that waits says for which message; anything else that is left has failed.
 _LEFT = (
     "SELECT count(*) FILTER (WHERE status = 'received' AND attempts = 0),"
-    " count(*) FILTER (WHERE status = 'received' AND attempts > 0 AND awaits = '')"
+    " count(*) FILTER (WHERE status = 'received' AND attempts > 0 AND awaits = '{}')"
     " FROM webhook_events WHERE connection_id = %s"
 )
 _ENDS = (
@@ -39,7 +39,7 @@ _ENDS = (
 )
 _EXAMPLES = (
     "SELECT id, event, reason, left(body, 300) FROM webhook_events"
-    " WHERE connection_id = %s AND (status = 'dead' OR (status = 'received' AND awaits = '')) LIMIT 10"
+    " WHERE connection_id = %s AND (status = 'dead' OR (status = 'received' AND awaits = '{}')) LIMIT 10"
 )
 
 

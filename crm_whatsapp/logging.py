@@ -7,12 +7,27 @@ from structlog.typing import EventDict, WrappedLogger
 
 # The path of the webhook endpoint carries the connection's secret.
 _WEBHOOK_SECRET = re.compile(r"(/webhooks/whatsapp/evolution/)[^/\s?\"']+")
-_SECRET_PAIR = re.compile(r"(?i)((?:apikey|api_key|authorization|password|token)[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+")
+# A name, then ":" or "=", then the value; quotes may be escaped, as in JSON within a string. What repeats is bounded or
+# gives nothing back: a line may quote what a stranger has sent.
+_SECRET_PAIR = re.compile(
+    r"""( (?: api[-_]?key | authorization | password | token | secret | secret[-_]?key | jwt (?:[-_]?key)?
+            | access[-_]?token[-_]?wa[-_]?business | x-amz-(?:signature|credential|security-token) )
+          \\{0,16} ["']? \s{0,64}+ [:=] \s{0,64}+ \\{0,16} ["']? )
+        (?: (?:bearer|basic) \s{1,8}+ )? [^\s"',;&}\\]++""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# All of them, to the end of the header.
+_COOKIES = re.compile(r"(cookie\\{0,16}[\"']?\s{0,64}+[:=]\s{0,64}+\\{0,16}[\"']?)[^\r\n\"']++", re.IGNORECASE)
+# What authorises without a name; "bearer of" and "basic needs" are words.
+_CREDENTIALS = re.compile(r"\b(bearer|basic)(\s{1,8}+)[\w.~+/-]{8,}+=*", re.IGNORECASE)
+_PASSWORD_IN_ADDRESS = re.compile(r"(://[^/\s:@]*+:)[^/\s@]++@")
 
 
 def mask(text: str) -> str:
-    """`text` with webhook secrets and key-like values replaced by `***`."""
-    return _SECRET_PAIR.sub(r"\1***", _WEBHOOK_SECRET.sub(r"\1***", text))
+    """`text` with webhook secrets, passwords in addresses, and key-like values replaced by `***`."""
+    for pattern in (_WEBHOOK_SECRET, _COOKIES, _SECRET_PAIR):
+        text = pattern.sub(r"\1***", text)
+    return _PASSWORD_IN_ADDRESS.sub(r"\1***@", _CREDENTIALS.sub(r"\1\2***", text))
 
 
 def without_health_checks(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

@@ -215,8 +215,8 @@ MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".local" / "media
 
 # Evolution itself sends bodies up to 136 MB (docs/evolution.md, "Requests and errors"). Larger ones are kept as a stub.
 WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=32 * 1024 * 1024)
-# A body with more JSON values (by its "{", "[" and ",") is kept as text and not decoded: each takes some hundred bytes of
-# memory. A sync of 5,000 old messages has some 200,000; a thumbnail in a message of Evolution's is up to 2,000.
+# A body with more JSON values (counted by its "{", "[" and ",") is kept as text and not decoded: each value takes up to
+# some hundred bytes of memory. A message has 10 to 100, one with a thumbnail as Evolution writes it some 500.
 WEBHOOK_MAX_BODY_VALUES = env.int("WEBHOOK_MAX_BODY_VALUES", default=500_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 # How often what the gateway has stored of a connected number is compared with what is here, and how far back at most.

@@ -360,7 +360,9 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @display(description=_("details"))
     def facts(self, message: Message) -> str:
-        shown = {} if message.deleted_at else {name: part for name, part in message.details.items() if name != "raw"}
+        # A quoted message may be deleted by now; as it is, it stands in its own place.
+        left_out = ("raw", "quoted")
+        shown = {} if message.deleted_at else {k: part for k, part in message.details.items() if k not in left_out}
         return _as_json(shown)
 
     @display(description=_("as WhatsApp sent it"))

@@ -44,7 +44,8 @@ OPENNESS = [
 ]
 # What a merge may change on the rows that stay.
 NAME = ("name", "name_is_ours", "named_at")
-CHAT = ("status", "assigned_to_id", "read_until", "referral", "referred_at")
+SEEN = ("read_until", "seen_until")
+CHAT = ("status", "assigned_to_id", *SEEN, "referral", "referred_at")
 
 # How long a merge waits for a row, and how often it tries. Well below PostgreSQL's deadlock_timeout of a second.
 PATIENCE, TRIES = "400ms", 10
@@ -301,7 +302,7 @@ def _merge_conversations(before: dict[str, Any], kept: Contact, absorbed: Contac
     Conversation.objects.filter(pk=mine.pk).update(
         status=min(mine.status, other.status, key=[str(status) for status in OPENNESS].index),
         assigned_to=mine.assigned_to_id or other.assigned_to_id,
-        read_until=_read_until(mine, other),
+        **{column: _seen(column, mine, other) for column in SEEN},
         referral=referred.referral,
         referred_at=referred.referred_at,
     )
@@ -311,10 +312,11 @@ def _merge_conversations(before: dict[str, Any], kept: Contact, absorbed: Contac
     return [_chat_change(mine), _chat_change(other, merged_into=str(mine.pk))]
 
 
-def _read_until(*chats: Conversation) -> datetime | None:
+def _seen(column: str, *chats: Conversation) -> datetime | None:
     """The time up to which the joint chat has been seen: never later than that of a chat with something unread."""
-    unread = [chat.read_until or _NEVER for chat in chats if chat.unread_count]
-    seen = min(unread) if unread else max(chat.read_until or _NEVER for chat in chats)
+    times = {chat.pk: getattr(chat, column) or _NEVER for chat in chats}
+    unread = [times[chat.pk] for chat in chats if chat.unread_count]
+    seen = min(unread) if unread else max(times.values())
     return None if seen == _NEVER else seen
 
 
@@ -362,7 +364,8 @@ def _part_conversations(
         chats.append(_their_chat(before, joint, absorbed))
         Message.objects.filter(pk__in=theirs).update(conversation=chats[-1])
     if joint and before["kept_conversation"] and before["kept_conversation"]["id"] == str(joint.pk):
-        _give_back(joint, before["kept_conversation"], before["kept_conversation_after"], CHAT)
+        was = _of_who_is_here(before["kept_conversation"])
+        _give_back(joint, was, before["kept_conversation_after"], CHAT)
     Conversation.objects.filter(pk__in=[chat.pk for chat in chats]).refresh_summary()
     return told + [_chat_change(chat) for chat in chats]
 
@@ -380,6 +383,7 @@ def _new_chat(contact: Contact, like: Conversation) -> Conversation:
         status=like.status,
         assigned_to_id=like.assigned_to_id,
         read_until=like.read_until,
+        seen_until=like.seen_until,
     )
 
 
@@ -389,12 +393,17 @@ def _their_chat(before: dict[str, Any], joint: Conversation | None, absorbed: Co
     if joint and row is None:
         return _new_chat(absorbed, joint)
     if joint and before["kept_conversation_after"]:
-        now = row_of(joint)["read_until"]
+        now, after = row_of(joint), before["kept_conversation_after"]
         # Somebody has read the joint chat since, and so theirs.
-        if now != before["kept_conversation_after"]["read_until"]:
-            row = row | {"read_until": now}
-    restore(Conversation, row)
+        row = row | {column: now[column] for column in SEEN if now[column] != after[column]}
+    restore(Conversation, _of_who_is_here(row))
     return Conversation.objects.get(pk=row["id"])
+
+
+def _of_who_is_here(chat: dict[str, Any]) -> dict[str, Any]:
+    """The row of a chat, in the charge of nobody when that person has been deleted since."""
+    is_here = User.objects.filter(pk=chat["assigned_to_id"]).exists()
+    return chat if is_here else chat | {"assigned_to_id": None}
 
 
 def _give_back(

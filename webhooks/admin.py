@@ -26,6 +26,7 @@ from units.model_admin import ReadOnlyAdmin
 from webhooks import catch_up, completeness
 from webhooks.inbox import NOT_DECODED
 from webhooks.models import Completeness, EventStatus, WebhookEvent
+from webhooks.parsers.values import loads
 from webhooks.replay import replay
 
 EVENT_CHIPS = {
@@ -63,7 +64,16 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     search_help_text = _("Id of the event")
     ordering = ["-id"]
     fieldsets = [
-        (None, {"fields": [("event", "connection", "origin"), ("status", "attempts", "failures", "awaits"), "full_reason"]}),
+        (
+            None,
+            {
+                "fields": [
+                    ("event", "connection", "origin"),
+                    ("status", "attempts", "failures", "awaits"),
+                    "full_reason",
+                ]
+            },
+        ),
         (_("Times"), {"fields": [("created_at", "due_at", "settled_at")]}),
         (_("Body"), {"fields": ["pretty_body"]}),
     ]
@@ -96,7 +106,7 @@ class WebhookEventAdmin(ReadOnlyAdmin):
         # What was too much to decode before is so now.
         if event.reason not in NOT_DECODED:
             with suppress(ValueError, RecursionError):
-                body = json.dumps(_with_short_texts(json.loads(body)), indent=2, ensure_ascii=False)
+                body = json.dumps(_with_short_texts(loads(body)), indent=2, ensure_ascii=False)
         # A lone surrogate, which JSON may hold, is no text for a page.
         body = body.encode(errors="backslashreplace").decode()
         context = {"body": body[:SHOWN_CHARACTERS], "left_out": max(0, len(body) - SHOWN_CHARACTERS)}

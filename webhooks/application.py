@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 
 from crm_whatsapp.logging import mask
-from messaging.events import HistorySynced, MessageReceived
+from messaging.events import CallChanged, HistorySynced, MessageReceived
 from messaging.inbound import MessageHandlerService, Outcome, Told
 from units import live
 from units.events import (
@@ -32,6 +32,7 @@ from units.steps import SESSION_ENDED
 from webhooks.models import EventStatus, WebhookEvent
 from webhooks.parsers.events import Ignored, ParsedEvent
 from webhooks.parsers.evolution import parse
+from webhooks.parsers.values import loads
 
 log = structlog.get_logger(__name__)
 
@@ -75,12 +76,12 @@ class Work:
     error: str = ""
     # The error is not the event's: something held what it needs.
     was_in_the_way: bool = False
-    # What the body says, to be told apart by; "" as long as nobody needs it.
+    # A hash of the body, when any part of it needs an id of ours.
     _content: str = ""
 
     def read(self) -> None:
         """Understand the body. Raises whatever a body can make `json` and the parser raise, which should be nothing."""
-        body = json.loads(self.event.body)
+        body = loads(self.event.body)
         envelope = parse(body, path_event=self.event.path_event or None)
         self.event.event = self.event.event or envelope.event
         self.instance = envelope.instance
@@ -89,13 +90,13 @@ class Work:
                 self.parts += [(message, True) for message in event.messages]
             else:
                 self.parts.append((event, False))
-        if any(isinstance(part, MessageReceived) and part.external_id is None for part, _ in self.parts):
-            # The same by whichever secret and address it came; what is around `data` tells of the posting.
-            data = body.get("data", body) if isinstance(body, dict) else body
-            self._content = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:40]
+        if any(isinstance(part, MessageReceived | CallChanged) and not part.external_id for part, _ in self.parts):
+            self._content = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[:40]
 
     def key(self, place: int) -> str:
-        """What stands for the id of the part at `place`: the same whenever the same body is told again."""
+        """What stands for the id of the part at `place`: the same whenever the same body is told again, by whichever
+        secret and address. With the time of telling in it, somebody may say, or vote, the same twice.
+        """
         return f"{self._content}.{place}"
 
     def settled(self) -> Settled:
@@ -103,9 +104,7 @@ class Work:
         if self.error:
             failures = self.failed_before + (not self.was_in_the_way)
             if failures >= MAX_ATTEMPTS:
-                return Settled(
-                    status=EventStatus.DEAD, reason=self.error, failures=failures, awaits=self.event.awaits
-                )
+                return Settled(status=EventStatus.DEAD, reason=self.error, failures=failures, awaits=self.event.awaits)
             after = min(2 ** (attempts - 1), 30) if self.was_in_the_way else min(2**failures, 300)
             # What it waits for may come meanwhile.
             return Settled(

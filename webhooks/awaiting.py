@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
@@ -62,6 +63,9 @@ def wake_awaiting_messages(ids: Collection[UUID]) -> int:
 
 
 def _wake(connection_id: UUID | None, external_ids: list[str]) -> int:
+    if connection_id is None and not settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET:
+        # Nothing comes that way.
+        return 0
     whose = "e.connection_id IS NULL" if connection_id is None else "e.connection_id = %(connection)s"
     with database.cursor() as cursor:
         cursor.execute(

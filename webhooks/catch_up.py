@@ -19,6 +19,7 @@ from messaging.models import Direction, Message, MessageStatus
 from units.gateways.evolution import EvolutionService, FoundMessage, FoundPage
 from units.models import WhatsAppConnection
 from webhooks.inbox import DRAIN
+from webhooks.models import EventStatus
 from webhooks.parsers.redaction import without_secrets
 
 PAGE_SIZE = 100
@@ -136,7 +137,9 @@ class Comparison:
         self.tally.seen += len(ours)
         known = self._known({message.external_id for message in ours})
         # Oldest first: that is the order in which the inbox is read.
-        news = [one for message in reversed(ours) for one in _news(message, known)]
+        told = [one for message in reversed(ours) for one in _news(message, known)]
+        # The gateway may have stored a message twice.
+        news = list({_fingerprint(one): one for one in told}.values())
         kept = self._unkept(news) if self.dry_run else self._insert(news)
         new_messages = sum(event in ("messages.upsert", "send.message") for event in kept)
         self.tally.messages += new_messages
@@ -167,7 +170,7 @@ class Comparison:
         }
 
     def _insert(self, news: list[_News]) -> list[str]:
-        """The events of those that were new to the inbox."""
+        """The events of those that were new to the inbox, or could not be handled before."""
         if not news:
             return []
         with database.cursor() as cursor:
@@ -175,7 +178,10 @@ class Comparison:
                 "INSERT INTO webhook_events (connection_id, event, path_event, body, fingerprint)"
                 " SELECT %s, event, %s, body, fingerprint"
                 " FROM unnest(%s::text[], %s::text[], %s::bytea[]) WITH ORDINALITY AS new (event, body, fingerprint, n)"
-                " ORDER BY n ON CONFLICT (connection_id, fingerprint) DO NOTHING RETURNING event",
+                " ORDER BY n ON CONFLICT (connection_id, fingerprint) DO UPDATE"
+                " SET status = 'received', reason = '', attempts = 0, failures = 0, due_at = crm_now(),"
+                "     settled_at = NULL"
+                " WHERE webhook_events.status = 'dead' RETURNING event",
                 [
                     self.connection.id,
                     SOURCE,
@@ -190,8 +196,10 @@ class Comparison:
         return kept
 
     def _unkept(self, news: list[_News]) -> list[str]:
-        """The events of those that would be new to the inbox."""
-        there = self.connection.webhook_events.filter(fingerprint__in=[_fingerprint(one) for one in news])
+        """The events of those that `_insert` would tell."""
+        there = self.connection.webhook_events.exclude(status=EventStatus.DEAD).filter(
+            fingerprint__in=[_fingerprint(one) for one in news]
+        )
         prints = {bytes(fingerprint) for fingerprint in there.values_list("fingerprint", flat=True)}
         return [one.event for one in news if _fingerprint(one) not in prints]
 

@@ -13,7 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.db.models.functions import Least
 from django.utils.translation import gettext_noop
 
@@ -25,6 +25,7 @@ from units.gateways.errors import GatewayError
 from units.models import ConnectionStatus, WhatsAppConnection
 from webhooks import lost_receipts
 from webhooks.catch_up import Comparison
+from webhooks.inbox import told_of
 from webhooks.models import Completeness, EventStatus, WebhookEvent
 
 log = structlog.get_logger(__name__)
@@ -46,6 +47,9 @@ LAST_RETRY = timedelta(minutes=30)
 # What a disconnection waits for its last comparison, between two calls; and for one call.
 CLOSING_SECONDS = 10.0
 CLOSING_READ_TIMEOUT = 8.0
+
+# Events that bring a message, or may: a missing receipt or name is no gap.
+MESSAGES = r"^(messages[._-]upsert|send[._-]message|)$"
 
 TOO_SLOW = gettext_noop("The WhatsApp server answers too slowly to compare anything in time.")
 STORE_EMPTY = gettext_noop(
@@ -170,6 +174,7 @@ def _run(claim: _Claim) -> None:
     if _inbox_is_behind(claim.connection):
         # What is missing is most likely there.
         return _note(claim, due_at=ClockNow() + FIRST_RETRY)
+    lost_at = _lost_at(claim.connection)
     comparison = Comparison(claim.connection, pages=PAGES_PER_RUN, seconds=RUN_SECONDS)
     try:
         reached = comparison.run(since, until)
@@ -200,6 +205,9 @@ def _run(claim: _Claim) -> None:
         noted["complete_since"] = since
     elif not tally.seen and _has_messages(claim, since, until):
         noted |= {"complete_since": None, "error": STORE_EMPTY}
+    complete_since = noted.get("complete_since", claim.row.complete_since)
+    if lost_at and complete_since and complete_since < lost_at:
+        noted["complete_since"] = lost_at
     return _note(claim, **noted)
 
 
@@ -210,9 +218,19 @@ def _since(checked_until: datetime, now: datetime) -> datetime:
 def _inbox_is_behind(connection: WhatsAppConnection) -> bool:
     """Whether webhooks of this number wait for longer than a healthy drain lets them."""
     waiting = WebhookEvent.objects.filter(
-        connection=connection, status=EventStatus.RECEIVED, due_at__lt=ClockNow() - SETTLING / 2
+        # By the installation's secret it may be anybody's; its bodies are not read to find out.
+        Q(connection=connection) | Q(connection=None),
+        status=EventStatus.RECEIVED,
+        due_at__lt=ClockNow() - SETTLING / 2,
     )
     return waiting.exists()
+
+
+def _lost_at(connection: WhatsAppConnection) -> datetime | None:
+    """When the last message came that could not be handled: what is said to be complete begins after it."""
+    dead = WebhookEvent.objects.filter(told_of(connection), status=EventStatus.DEAD, event__iregex=MESSAGES)
+    at: datetime | None = dead.aggregate(at=Max("created_at"))["at"]
+    return at
 
 
 def _has_messages(claim: _Claim, since: datetime, until: datetime) -> bool:

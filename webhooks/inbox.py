@@ -8,14 +8,16 @@ import psycopg
 import structlog
 from django.conf import settings
 from django.db import connection as database
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_noop
 
 from crm_whatsapp.bell import ring_on_commit
-from units.models import WebhookSecret, sha256
+from units.models import WebhookSecret, WhatsAppConnection, sha256
 from webhooks.models import EventStatus
 from webhooks.parsers.redaction import mask_secrets_in_bytes, without_secrets
+from webhooks.parsers.values import loads
 
 log = structlog.get_logger(__name__)
 
@@ -30,6 +32,13 @@ NOT_DECODED = (OVERSIZED, MALFORMED, TOO_MANY_VALUES)
 # With WhatsApp out of reach Evolution posts some 35 `connection.update` a second (docs/evolution.md, "Traps"):
 # one per connection, state and this many seconds is kept.
 HINT_SECONDS = 10
+
+
+def told_of(connection: WhatsAppConnection) -> Q:
+    """Which events are this connection's: also those that came by the installation's secret and name its instance,
+    found by reading their bodies.
+    """
+    return Q(connection=connection) | Q(connection=None, body__contains=json.dumps(connection.instance_name))
 
 
 def is_known(secret: str) -> bool:
@@ -61,13 +70,18 @@ def keep(secret: str, raw: bytes, path_event: str) -> bool:
     """
     fingerprint = hashlib.sha256(path_event.encode() + b"\0" + raw).digest()
     if _values(raw) > settings.WEBHOOK_MAX_BODY_VALUES:
-        return _insert(secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, TOO_MANY_VALUES)
+        return is_known(secret) and _insert(
+            secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, TOO_MANY_VALUES
+        )
     try:
-        body = without_secrets(json.loads(raw))
+        body = without_secrets(loads(raw))
         # ASCII: NUL characters and lone surrogates stay escaped, and PostgreSQL takes them.
         stored = json.dumps(body)
     except (ValueError, RecursionError):
-        return _insert(secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, MALFORMED)
+        # Asked first: masking takes longer than to refuse a stranger.
+        return is_known(secret) and _insert(
+            secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, MALFORMED
+        )
     envelope = body if isinstance(body, dict) else {}
     event = envelope.get("event")
     event = event if isinstance(event, str) else ""

@@ -13,7 +13,7 @@ from uuid import UUID
 import structlog
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from crm_whatsapp.db import ClockNow
@@ -45,7 +45,7 @@ def look_up_due(*, overdue: timedelta = timedelta(0)) -> int:
     """Look up what is due (for `overdue` already) of all connected numbers; the number of messages."""
     looked_up = 0
     until = time.monotonic() + RUN_SECONDS
-    while time.monotonic() < until and (connection := _a_connection(overdue)):
+    while time.monotonic() < until and (connection := longest_due(overdue)):
         due = _put_off(connection, overdue)
         if not due.count:
             # Somebody else is at it.
@@ -75,9 +75,12 @@ def _waiting() -> MessageQuerySet:
     return Message.objects.filter(status=MessageStatus.SENT, external_id__isnull=False)
 
 
-def _a_connection(overdue: timedelta) -> WhatsAppConnection | None:
+def longest_due(overdue: timedelta) -> WhatsAppConnection | None:
+    """The connected number whose look-up is due for longest."""
     due = _waiting().filter(connection=OuterRef("pk"), receipt_due_at__lte=ClockNow() - overdue)
-    return WhatsAppConnection.objects.filter(Exists(due), status=ConnectionStatus.CONNECTED).first()
+    connected = WhatsAppConnection.objects.filter(status=ConnectionStatus.CONNECTED)
+    since = Subquery(due.order_by("receipt_due_at").values("receipt_due_at")[:1])
+    return connected.annotate(due_at=since).filter(due_at__isnull=False).order_by("due_at").first()
 
 
 @dataclass(frozen=True, slots=True)

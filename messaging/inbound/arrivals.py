@@ -18,7 +18,6 @@ from messaging.events import (
     Media,
     MessageKind,
     MessageReceived,
-    MessageStatus,
     MessageStatusChanged,
 )
 from messaging.inbound import echoes, receipts
@@ -88,11 +87,7 @@ class Arrival:
 
     @property
     def status(self) -> S:
-        if not self.event.from_me:
-            return S.RECEIVED
-        # A sync of old messages tells how far each has come.
-        known = {MessageStatus.DELIVERY_ACK: S.DELIVERED, MessageStatus.READ: S.READ, MessageStatus.PLAYED: S.READ}
-        return known.get(self.event.status, S.SENT) if self.event.status else S.SENT
+        return S.SENT if self.event.from_me else S.RECEIVED
 
 
 def receive(effects: Effects, batch: Sequence[Told[MessageReceived | CallChanged]]) -> list[Outcome]:
@@ -114,7 +109,9 @@ def receive(effects: Effects, batch: Sequence[Told[MessageReceived | CallChanged
         if arrival.key not in made:
             # Another transaction was faster; its row is the same.
             outcomes[arrivals[arrival.key][0][0]] = Outcome(reason=DUPLICATE)
-    _advance_calls(effects, [a for told_again in arrivals.values() for _, a in told_again])
+    told = [arrival for told_again in arrivals.values() for _, arrival in told_again]
+    receipts.record(effects, [_progress(one.told) for one in told if one.told.from_history and one.event.from_me])
+    _advance_calls(effects, told)
     return outcomes
 
 
@@ -147,7 +144,6 @@ def _new_ones(
     come_alive: list[Message] = []
     filled: list[tuple[Message, Arrival]] = []
     files: list[tuple[UUID, UUID, Media]] = []
-    progress: list[Told[MessageStatusChanged]] = []
     for key, told_again in arrivals.items():
         # Of a message told as history and as it came, in whichever order, the latter counts.
         told_again.sort(key=lambda told: told[1].told.from_history)
@@ -169,10 +165,8 @@ def _new_ones(
         if _is_empty(row.kind, row.body) and not _is_empty(arrival.event.kind, arrival.event.text):
             filled.append((row, arrival))
             outcomes[place] = DONE
-        progress += [_progress(one.told) for _place, one in told_again if one.told.from_history and one.event.from_me]
     media.expect(files)
     _revise(effects, come_alive, filled)
-    receipts.record(effects, progress)
     bound = echoes.bind(effects, [arrival for arrival in new if arrival.event.from_me and arrival.event.external_id])
     for arrival_key, outcome in bound.items():
         outcomes[arrivals[arrival_key][0][0]] = outcome

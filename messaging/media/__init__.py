@@ -8,6 +8,6 @@
     prune       files whose messages are gone                                                 (storage)
 """
 
-from messaging.media.intake import expect, file_of, files, try_again
+from messaging.media.intake import expect, file_of, files, look_again, try_again
 
-__all__ = ["expect", "file_of", "files", "try_again"]
+__all__ = ["expect", "file_of", "files", "look_again", "try_again"]

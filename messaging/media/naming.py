@@ -4,12 +4,24 @@ import re
 import unicodedata
 from typing import Final
 
-from messaging.media.sniffing import OLE, TEXT, UNKNOWN, ZIP, FileType, by_mime_type, is_dangerous_name
+from messaging.media.sniffing import OLE, TEXT, UNKNOWN, ZIP, FileType, by_mime_type
 from messaging.models import Message, MessageMedia
 
 LONGEST: Final = 120
 # What a file system does not take.
 _NOT_IN_NAMES: Final = re.compile(r'[<>:"/\\|?*]')
+# What a file of a type that many formats share may be called: documents, pictures, sound, film, plans, archives. A list
+# of what runs would never be complete. No forms of Office with macros, and nothing that a browser takes for a page.
+_EXTENSIONS: Final = (
+    "bin dat txt csv tsv log md rtf json yaml yml vcf ics srt vtt ofx ret rem"
+    " doc dot docx dotx xls xlt xlsx xltx ppt pps pot pptx ppsx potx msg vsd vsdx pub mpp"
+    " odt ott ods ots odp otp odg odf epub mobi pages numbers key eml p7s"
+    " jpg jpeg png gif webp bmp tif tiff heic heif avif ico psd psb ai eps cdr xcf indd idml sketch fig"
+    " cr2 cr3 nef arw dng raf orf rw2 mp3 m4a aac ogg opus wav wma flac aif aiff amr mid midi"
+    " mp4 m4v mov avi wmv mkv webm mpg mpeg 3gp flv mts"
+    " dwg dxf skp rvt ifc stl obj 3mf step stp igs iges dcm kmz shp zip rar 7z gz bz2 xz"
+)
+_HARMLESS: Final = frozenset(_EXTENSIONS.split())
 
 
 def download_name(media: MessageMedia, message: Message) -> str:
@@ -39,7 +51,7 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _fits(extension: str, kind: FileType) -> bool:
-    """Types that many formats share keep any extension that nothing runs by; others have their own."""
+    """Types that many formats share keep an extension by which nothing runs; others have their own."""
     if kind in (UNKNOWN, TEXT, ZIP, OLE):
-        return bool(extension) and not is_dangerous_name(f".{extension}")
-    return extension.lower() in {kind.extension, *kind.others} and not is_dangerous_name(f".{extension}")
+        return extension.lower() in _HARMLESS
+    return extension.lower() in {kind.extension, *kind.others}

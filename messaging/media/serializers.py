@@ -20,6 +20,8 @@ _SENTENCES = {
     "empty_file": _("The file came without content. Ask for it to be sent again."),
     "not_stored": _("The file could not be saved here. We try again by ourselves."),
     "not_loaded": _("The file could not be loaded."),
+    "disconnected": _("It comes once the number is connected."),
+    "instance_missing": _("It comes once the number is connected."),
     "server_unavailable": _("The WhatsApp server did not hand the file over. Try again in a moment."),
 }
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import IO, Final
 
 import structlog
@@ -33,7 +34,8 @@ def serve(request: HttpRequest, message: Message, *, thumbnail: bool = False) ->
     """The file of `message`, or its small picture; whoever asks has been let in already.
 
     What a browser may show is inline, everything else a download; a part when a single Range is asked for (players
-    seek). Raises Http404 for a message without a stored file, or one that was deleted.
+    seek); 503 when the storage does not answer. Raises Http404 for a message without a stored file, or one that was
+    deleted.
     """
     media = _stored(message)
     kind = WEBP if thumbnail else by_mime_type(media.mime_type)
@@ -45,6 +47,8 @@ def serve(request: HttpRequest, message: Message, *, thumbnail: bool = False) ->
         response: HttpResponseBase = HttpResponseNotModified()
     else:
         response = _body(request, name, etag)
+        if response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+            return response
         response.headers["Content-Type"] = kind.mime_type
         response.headers["Content-Disposition"] = (
             "inline"
@@ -70,7 +74,7 @@ def _stored(message: Message) -> MessageMedia:
 
 
 def _body(request: HttpRequest, name: str, etag: str) -> HttpResponseBase:
-    """200 with all, 206 with the part that was asked for, or 416."""
+    """200 with all, 206 with the part that was asked for, 416, or 503."""
     try:
         file = default_storage.open(name)
         # A bucket says only now that there is no such file.
@@ -78,6 +82,15 @@ def _body(request: HttpRequest, name: str, etag: str) -> HttpResponseBase:
     except FileNotFoundError:
         log.error("media_file_missing", name=name)
         raise Http404(_("There is no such file.")) from None
+    except Exception:
+        # A disk or a bucket that does not answer: each storage has errors of its own.
+        log.exception("media_not_read", name=name)
+        return HttpResponse(
+            _("The file cannot be read at the moment. Try again in a few minutes."),
+            status=HTTPStatus.SERVICE_UNAVAILABLE,
+            content_type="text/plain; charset=utf-8",
+            headers={"Cache-Control": "no-store"},
+        )
     wanted = _part(request, size, etag)
     if wanted is None:
         first, last = 0, size - 1

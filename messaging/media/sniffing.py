@@ -53,9 +53,9 @@ WAV: Final = FileType("audio/wav", "wav", inline=True)
 PDF: Final = FileType("application/pdf", "pdf")
 ZIP: Final = FileType("application/zip", "zip")
 _OFFICE: Final = "application/vnd.openxmlformats-officedocument"
-DOCX: Final = FileType(f"{_OFFICE}.wordprocessingml.document", "docx", frozenset({"docm", "dotx"}))
-XLSX: Final = FileType(f"{_OFFICE}.spreadsheetml.sheet", "xlsx", frozenset({"xlsm", "xltx"}))
-PPTX: Final = FileType(f"{_OFFICE}.presentationml.presentation", "pptx", frozenset({"pptm", "ppsx"}))
+DOCX: Final = FileType(f"{_OFFICE}.wordprocessingml.document", "docx", frozenset({"dotx"}))
+XLSX: Final = FileType(f"{_OFFICE}.spreadsheetml.sheet", "xlsx", frozenset({"xltx"}))
+PPTX: Final = FileType(f"{_OFFICE}.presentationml.presentation", "pptx", frozenset({"ppsx", "potx"}))
 # Word, Excel and PowerPoint of before 2007 are one container; which of them it is, its name says.
 OLE: Final = FileType("application/x-ole-storage", "doc", frozenset({"xls", "ppt", "pps", "msg"}))
 HEIC: Final = FileType("image/heic", "heic", frozenset({"heif"}))
@@ -111,13 +111,6 @@ _BY_MIME_TYPE: Final = {
     found.mime_type: found for found in (UNKNOWN, TEXT, ZIP, DOCX, XLSX, PPTX, *(found for _, found in _SIGNATURES))
 }
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-# What a computer runs, or a browser takes for a page, when somebody opens it by its name.
-_RUNS: Final = re.compile(
-    r"\.(?:a|ade|adp|apk|app|appx|bas|bat|cer|chm|cmd|com|cpl|crt|dll|dmg|docm|exe|gadget|hlp|hta|html?|inf|ins|iso|"
-    r"isp|jar|jnlp|jse?|ksh|lib|lnk|mde|mht(?:ml)?|mjs|msc|msi|msp|mst|nsh|pif|pkg|ps1|psm1|py|rb|reg|scf|scr|sct|sh|"
-    r"shb|svgz?|swf|sys|url|vbe?|vbs|vxd|wsc|wsf|wsh|xhtml?|xht|xlsm|xml|xsl)$",
-    re.IGNORECASE,
-)
 
 
 def sniff(content: bytes) -> FileType:
@@ -134,11 +127,6 @@ def sniff(content: bytes) -> FileType:
 def by_mime_type(mime_type: str) -> FileType:
     """A type of the table by its name; UNKNOWN for any other."""
     return _BY_MIME_TYPE.get(mime_type, UNKNOWN)
-
-
-def is_dangerous_name(name: str) -> bool:
-    """Whether opening a file of this name may run it."""
-    return _RUNS.search(name) is not None
 
 
 def _kind_of_zip(names: bytes) -> FileType:

@@ -23,10 +23,13 @@ class NotAnImage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """Size in pixels, as it is to be looked at; `thumbnail` is a WebP, None for an image too large to decode."""
+    """Size in pixels, as it is to be looked at; `thumbnail` is a WebP, None for an image too large to decode.
 
-    width: int
-    height: int
+    Of an image that Pillow does not even open, because it claims far too many pixels, the size is None.
+    """
+
+    width: int | None
+    height: int | None
     thumbnail: bytes | None
 
 
@@ -35,6 +38,8 @@ def picture_of(content: bytes) -> Picture:
     try:
         with _one_at_a_time:
             return _look(content)
+    except Image.DecompressionBombError:
+        return Picture(None, None, None)
     except Exception as error:  # noqa: BLE001 - Pillow's decoders raise whatever the bytes lead them to
         raise NotAnImage(type(error).__name__) from None
 

@@ -7,15 +7,17 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from messaging import media
 from messaging.events import Media
 from messaging.media.fetch import Fetcher
+from messaging.media.serializers import media_sentence
 from messaging.models import MediaStatus, Message, MessageMedia
 from tests import files
 from tests.console.helpers import HTMX, at, message
 from tests.factories import conversation
-from units.models import Unit, User
+from units.models import ConnectionStatus, Unit, User, WhatsAppConnection
 
 pytestmark = pytest.mark.django_db
 
@@ -83,6 +85,21 @@ def test_what_is_on_its_way_says_so(browser_client: Client, unit: Unit) -> None:
     html = bubble(browser_client, sent(unit, "document", file_name="a.pdf", size=3_200_000))
     assert "Carregando" in html
     assert "3,1 MB" in html
+
+
+def test_what_waits_for_its_number_says_so(browser_client: Client, unit: Unit) -> None:
+    WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
+    row = sent(unit, "image")
+    Fetcher().run(seconds=5)
+    assert "Chega quando o número estiver conectado." in bubble(browser_client, row)
+
+
+@pytest.mark.parametrize("code", ["not_stored", "wrong_key", "unreachable", "never_connected", "media_gone"])
+def test_what_waits_for_something_else_says_for_what(browser_client: Client, unit: Unit, code: str) -> None:
+    row = sent(unit, "image")
+    MessageMedia.objects.update(error_code=code)
+    with override("pt-br"):
+        assert str(media_sentence(code)) in bubble(browser_client, row)
 
 
 def test_what_could_not_be_loaded_is_tried_again_with_a_button(browser_client: Client, unit: Unit) -> None:

@@ -133,6 +133,41 @@ def test_base64_that_makes_no_sense_is_as_good_as_none(picture: Message, nonsens
     assert (row.status, row.content) == (MediaStatus.WAITING, None)
 
 
+@pytest.mark.parametrize("status", [MediaStatus.WAITING, MediaStatus.FAILED])
+def test_a_file_that_could_not_be_had_is_taken_from_an_event_that_brings_it(
+    picture: Message, status: MediaStatus
+) -> None:
+    row = expect(picture)
+    later = ClockNow() + timedelta(hours=1)
+    MessageMedia.objects.update(status=status, error_code="media_gone", attempts=3, due_at=later)
+    expect(picture, base64=base64(files.picture()))
+    run()
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.error_code) == ("stored", 1, "")
+
+
+def test_another_link_is_worth_another_attempt_and_the_same_is_not(picture: Message) -> None:
+    expect(picture, url="https://files.invalid/a")
+    MessageMedia.objects.update(status=MediaStatus.FAILED, due_at=None)
+    assert expect(picture, url="https://files.invalid/a").status == MediaStatus.FAILED
+    row = expect(picture, url="https://files.invalid/b")
+    assert (row.status, row.url) == (MediaStatus.WAITING, "https://files.invalid/b")
+
+
+@pytest.mark.parametrize("status", [MediaStatus.STORED, MediaStatus.REFUSED])
+def test_what_is_here_or_refused_stays_so(picture: Message, status: MediaStatus) -> None:
+    expect(picture)
+    MessageMedia.objects.update(status=status, due_at=None)
+    row = expect(picture, base64=base64(files.picture()))
+    assert (row.status, row.content) == (status, None)
+
+
+def test_a_message_told_twice_at_once_has_one_file_the_one_with_its_bytes(picture: Message) -> None:
+    both = [Media(base64=base64(b"a")), Media()]
+    media.expect([(picture.id, picture.unit_id, each) for each in both])
+    assert MessageMedia.objects.get().content == b"a"
+
+
 # What came with the webhook
 
 
@@ -345,10 +380,24 @@ def test_a_number_that_is_not_connected_waits_without_an_attempt(sandbox: Sandbo
     row = expect(sent_to(sandbox, phone, unit, files.PDF, "document", fileName="a.pdf"))
     WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
     assert Fetcher().claim() is None
+    row.refresh_from_db()
+    assert (row.error_code, row.attempts) == ("disconnected", 0)
     WhatsAppConnection.objects.update(status=ConnectionStatus.CONNECTED)
+    media.look_again(row.message.connection_id)
     run()
     row.refresh_from_db()
     assert (row.status, row.attempts) == ("stored", 1)
+
+
+def test_files_of_a_number_that_is_not_connected_stand_in_nobodys_way(unit: Unit) -> None:
+    WhatsAppConnection.objects.update(status=ConnectionStatus.DISCONNECTED)
+    chat = conversation(unit)
+    more = fetch.CHOICE + 1
+    for brings in [Media()] * more + [Media(base64=base64(files.picture()))] + [Media()] * more:
+        media.expect([(message(chat, kind="image").id, unit.id, brings)])
+    run()
+    assert MessageMedia.objects.get(status=MediaStatus.STORED).mime_type == "image/jpeg"
+    assert not MessageMedia.objects.filter(status=MediaStatus.WAITING, due_at__lte=ClockNow()).exists()
 
 
 def test_a_gateway_that_is_down_costs_no_attempt(sandbox: Sandbox, unit: Unit, phone: str) -> None:
@@ -364,12 +413,10 @@ def test_a_gateway_that_is_down_costs_no_attempt(sandbox: Sandbox, unit: Unit, p
     assert row.status == "stored"
 
 
-def test_an_answer_that_makes_no_sense_backs_off_and_ends(picture: Message, server: Files, settings: Any) -> None:
-    settings.EVOLUTION_URL = server.url
-    server.answers[f"/chat/getBase64FromMediaMessage/{picture.connection.instance_name}"] = b'{"base64": 1}'
-    row = expect(picture)
+def waits_of(row: MessageMedia, attempts: int) -> list[int]:
+    """Seconds until it is due again, after each of so many attempts; an attempt itself takes some."""
     waits = []
-    for _ in range(fetch.MAX_ATTEMPTS):
+    for _ in range(attempts):
         due_now()
         run()
         row.refresh_from_db()
@@ -377,8 +424,62 @@ def test_an_answer_that_makes_no_sense_backs_off_and_ends(picture: Message, serv
             with database.cursor() as cursor:
                 cursor.execute("SELECT extract(epoch FROM %s - crm_now())", [row.due_at])
                 waits.append(round(cursor.fetchone()[0], -1))
-    assert waits == [10, 60, 240, 960, 3600]
+    return waits
+
+
+def answers(server: Files, settings: Any, asked_for: Message, answer: Callable[[Any], None] | bytes) -> None:
+    """Have `server` be a gateway that gives `answer` for a file."""
+    settings.EVOLUTION_URL = server.url
+    server.answers[f"/chat/getBase64FromMediaMessage/{asked_for.connection.instance_name}"] = answer
+
+
+def bad_gateway(handler: Any) -> None:
+    handler.send_response(502)
+    handler.send_header("Content-Length", "0")
+    handler.end_headers()
+
+
+def gone(handler: Any) -> None:
+    said = b'{"status":400,"error":"Bad Request","response":{"message":["Error: Failed to fetch stream"]}}'
+    handler.send_response(400)
+    handler.send_header("Content-Length", str(len(said)))
+    handler.end_headers()
+    handler.wfile.write(said)
+
+
+def test_an_answer_that_makes_no_sense_backs_off_and_ends(picture: Message, server: Files, settings: Any) -> None:
+    answers(server, settings, picture, b'{"base64": 1}')
+    row = expect(picture)
+    assert waits_of(row, fetch.MAX_ATTEMPTS) == [10, 60, 240, 960, 3600]
     assert (row.status, row.error_code) == (MediaStatus.FAILED, "server_unavailable")
+
+
+def test_a_gateway_that_is_down_behind_a_proxy_costs_no_attempt_on_the_first_day(
+    picture: Message, server: Files, settings: Any
+) -> None:
+    answers(server, settings, picture, bad_gateway)
+    row = expect(picture)
+    assert waits_of(row, 8) == [10] * 8
+    MessageMedia.objects.update(created_at=ClockNow() - timedelta(minutes=40))
+    assert waits_of(row, 1) == [1200]
+    assert (row.status, row.attempts, row.error_code) == (MediaStatus.WAITING, 0, "server_unavailable")
+
+
+def test_after_the_first_day_it_does(picture: Message, server: Files, settings: Any) -> None:
+    answers(server, settings, picture, bad_gateway)
+    row = expect(picture)
+    MessageMedia.objects.update(created_at=ClockNow() - fetch.PATIENCE)
+    assert waits_of(row, fetch.MAX_ATTEMPTS) == [10, 60, 240, 960, 3600]
+    assert row.status == MediaStatus.FAILED
+
+
+def test_what_whatsapp_says_it_no_longer_has_is_asked_for_over_more_than_an_hour(
+    picture: Message, server: Files, settings: Any
+) -> None:
+    answers(server, settings, picture, gone)
+    row = expect(picture)
+    assert waits_of(row, fetch.ATTEMPTS_WHEN_GONE) == [900, 3600]
+    assert (row.status, row.error_code) == (MediaStatus.FAILED, "media_gone")
 
 
 # When somebody dies

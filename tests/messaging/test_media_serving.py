@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from crm_whatsapp.db import ClockNow
@@ -177,3 +179,22 @@ def test_the_bytes_that_wait_in_a_row_are_not_read_with_a_page(unit: Unit) -> No
     found = media.file_of(loaded)
     assert found
     assert "content" in found.get_deferred_fields()
+
+
+def test_a_storage_that_does_not_answer_is_no_crash(api: APIClient, unit: Unit) -> None:
+    row = stored(unit, files.picture())
+    path = Path(MessageMedia.objects.get().file.path)
+    path.unlink()
+    path.mkdir()
+    answer = api.get(at(row))
+    assert (answer.status_code, answer.headers["Content-Type"]) == (503, "text/plain; charset=utf-8")
+
+
+def test_asking_once_more_does_not_read_the_bytes_that_wait(api: APIClient, unit: Unit) -> None:
+    row = message(conversation(unit), "", kind="image", details={"media": {}})
+    media.expect([(row.id, unit.id, Media(base64=b64encode(b"x" * 1000).decode()))])
+    MessageMedia.objects.update(status=MediaStatus.FAILED)
+    with CaptureQueriesContext(database) as queries:
+        assert api.post(at(row, "/retry")).status_code == 202
+    selects = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    assert not [sql for sql in selects if '"message_media"."content"' in sql]

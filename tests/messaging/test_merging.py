@@ -164,6 +164,15 @@ def test_nothing_unread_becomes_read(ana_by_phone: Contact, ana_by_lid: Contact,
     assert chat_of(ana_by_phone).unread_count >= 1
 
 
+def test_what_was_seen_on_the_phone_alone_hides_nothing_of_the_other_chat(
+    ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    received(chat_of(ana_by_phone), "new")
+    set_chat(ana_by_lid, seen_until=NOON + timedelta(days=1))
+    merging.merge(ana_by_phone, ana_by_lid)
+    assert (chat_of(ana_by_phone).unread_count, chat_of(ana_by_phone).seen_until) == (1, None)
+
+
 def test_what_was_read_in_both_chats_is_read(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
     for number, contact in enumerate((ana_by_phone, ana_by_lid)):
         received(chat_of(contact), str(number))
@@ -367,6 +376,18 @@ def test_what_was_read_in_the_joint_chat_is_read_in_both(ana_by_phone: Contact, 
     assert [chat_of(contact).unread_count for contact in (ana_by_phone, ana_by_lid)] == [0, 0]
 
 
+def test_who_was_in_charge_and_has_been_deleted_since_is_left_out(
+    ana: User, ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    for contact in (ana_by_phone, ana_by_lid):
+        set_chat(contact, assigned_to=ana)
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM users WHERE id = %s", [ana.pk])
+    merging.undo(made, None)
+    assert [chat_of(contact).assigned_to for contact in (ana_by_phone, ana_by_lid)] == [None, None]
+
+
 def test_an_opt_out_since_the_merge_stays_with_its_address(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
     made = merging.merge(ana_by_phone, ana_by_lid)
     ContactAddress.objects.filter(kind="lid").update(opted_out_at=NOON)
@@ -395,6 +416,7 @@ CHATS = st.fixed_dictionaries(
     optional={
         "status": st.sampled_from(ConversationStatus.values),
         "read_until": st.none() | st.integers(0, 5).map(lambda day: NOON + timedelta(days=day)),
+        "seen_until": st.none() | st.integers(0, 5).map(lambda day: NOON + timedelta(days=day)),
         "referral": st.sampled_from([{}, {"title": "Verão", "n": 1.5}]),
         "referred_at": st.none() | st.integers(0, 5).map(lambda day: NOON + timedelta(days=day)),
     },

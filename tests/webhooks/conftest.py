@@ -12,6 +12,8 @@ from tests.sandbox_process import Sandbox
 from units.models import ConnectionStatus, WhatsAppConnection
 from units.services import ConnectionService
 
+type Clock = Callable[[str], None]
+
 
 @pytest.fixture(scope="package")
 def running_sandbox() -> Iterator[Sandbox]:
@@ -30,7 +32,7 @@ def sandbox(running_sandbox: Sandbox, settings: Any) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def later(transactional_db: None) -> Iterator[Callable[[str], None]]:
+def later(transactional_db: None) -> Iterator[Clock]:
     """`later("6 minutes")`: the database's clock is that far ahead from now on."""
 
     def set_clock(ahead: str) -> None:

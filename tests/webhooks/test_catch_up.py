@@ -1,8 +1,8 @@
 """What the gateway stored and nobody heard of is filled in, once."""
 
 import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -11,17 +11,15 @@ from crm_whatsapp.db import ClockNow
 from messaging.models import Conversation, Direction, Message, MessageStatus, Origin
 from tests import factories
 from tests.sandbox_process import Sandbox
-from tests.webhooks.conftest import pair, post
+from tests.webhooks.conftest import Clock, pair, post
 from units.models import ConnectionStatus, WhatsAppConnection
 from units.services import ConnectionService
 from webhooks import tasks
 from webhooks.completeness import catch_up_due, everything_is_due
 from webhooks.drain import drain
-from webhooks.models import Completeness, WebhookEvent
+from webhooks.models import Completeness, EventStatus, WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-type Clock = Callable[[str], None]
 
 CUSTOMER = "5511977776666"
 
@@ -199,6 +197,49 @@ def test_a_gap_that_is_too_old_is_admitted(sandbox: Sandbox, paired: WhatsAppCon
     catch_up()
     moved = complete_since() - paired.status_changed_at
     assert timedelta(days=1, hours=23) < moved < timedelta(days=2, hours=1)
+
+
+def put_in_and_let_die() -> WebhookEvent:
+    """What the next comparison finds, of which nothing can be made."""
+    everything_is_due()
+    catch_up_due()
+    WebhookEvent.objects.filter(status=EventStatus.RECEIVED).update(status=EventStatus.DEAD)
+    return WebhookEvent.objects.get()
+
+
+def test_what_could_not_be_handled_is_put_in_again(sandbox: Sandbox, paired: WhatsAppConnection, later: Clock) -> None:
+    sandbox.inbound(paired.instance_name, CUSTOMER, "Alguém aí?")
+    later("6 minutes")
+    put_in_and_let_die()
+    later("8 minutes")
+    catch_up()
+    assert Message.objects.get().body == "Alguém aí?"
+
+
+def test_nothing_is_complete_before_a_message_that_could_not_be_handled(
+    sandbox: Sandbox, paired: WhatsAppConnection, later: Clock
+) -> None:
+    sandbox.inbound(paired.instance_name, CUSTOMER, "Alguém aí?")
+    later("6 minutes")
+    event = put_in_and_let_die()
+    assert complete_since() < event.created_at
+    later("40 minutes")
+    catch_up()
+    assert complete_since() == event.created_at
+
+
+def test_webhooks_of_the_installation_s_secret_go_first_as_well(
+    sandbox: Sandbox, paired: WhatsAppConnection, later: Clock, settings: Any
+) -> None:
+    settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET = "g" * 40
+    body = factories.inbound_text(paired, phone=CUSTOMER, text="Oi", external_id="A1")
+    later("6 minutes")
+    post("/webhooks/whatsapp/evolution/" + "g" * 40, body)
+    later("8 minutes")
+    before = checked_until()
+    everything_is_due()
+    catch_up_due()
+    assert checked_until() == before
 
 
 def test_our_disconnect_takes_what_is_not_here_yet(sandbox: Sandbox, paired: WhatsAppConnection) -> None:

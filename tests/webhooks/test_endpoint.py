@@ -19,6 +19,7 @@ from messaging.models import Contact, Conversation, Message
 from tests.factories import RECORDINGS, hook, inbound_text, webhook
 from units.models import WebhookSecret, WhatsAppConnection
 from units.services import create_unit
+from webhooks import inbox
 from webhooks.drain import drain
 from webhooks.models import EventStatus, WebhookEvent
 from webhooks.parsers.evolution import parse
@@ -132,6 +133,22 @@ def test_an_oversized_body_is_a_stub(connection: WhatsAppConnection, settings: A
     settings.WEBHOOK_MAX_BODY_BYTES = 1000
     assert post(hook(connection), b"x" * 1001) == 200
     assert json.loads(WebhookEvent.objects.get().body) == {"size": 1001}
+
+
+def test_a_body_of_very_many_values_is_kept_and_not_decoded(connection: WhatsAppConnection, settings: Any) -> None:
+    settings.WEBHOOK_MAX_BODY_VALUES = 1000
+    raw = b'{"event": "messages.set", "apikey": "S3CRET-KEY-0001", "data": [' + b"{}," * 500 + b"{}]}"
+    assert post(hook(connection), raw) == 200
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.reason) == (EventStatus.IGNORED, inbox.TOO_MANY_VALUES)
+    assert "{},{},{}" in event.body
+    assert "S3CRET-KEY-0001" not in event.body  # I8
+
+
+def test_a_file_in_a_body_is_one_value(connection: WhatsAppConnection, settings: Any) -> None:
+    settings.WEBHOOK_MAX_BODY_VALUES = 10
+    assert post(hook(connection), json.dumps({"event": "x", "data": {"base64": "AAAA" * 100_000}}).encode()) == 200
+    assert WebhookEvent.objects.get().status == EventStatus.RECEIVED
 
 
 def test_secrets_of_the_body_are_not_stored(connection: WhatsAppConnection) -> None:  # I8

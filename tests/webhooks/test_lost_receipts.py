@@ -1,6 +1,5 @@
 """Messages that stay `sent`: the gateway is asked, less and less often."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -9,15 +8,14 @@ from crm_whatsapp.db import ClockNow
 from messaging.models import Message, MessageStatus
 from tests import factories
 from tests.sandbox_process import Sandbox
+from tests.webhooks.conftest import Clock
 from units.models import ConnectionStatus, WhatsAppConnection
-from units.services import ConnectionService
+from units.services import ConnectionService, create_unit
 from webhooks.drain import drain
-from webhooks.lost_receipts import look_up_due
+from webhooks.lost_receipts import longest_due, look_up_due
 from webhooks.models import WebhookEvent
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-type Clock = Callable[[str], None]
 
 CUSTOMER = "5511977776666"
 
@@ -82,6 +80,16 @@ def test_a_number_that_is_away_is_asked_when_it_is_back(sandbox: Sandbox, paired
     due_at = message.receipt_due_at
     WhatsAppConnection.objects.update(status=ConnectionStatus.CONNECTING)
     assert look_up(message).receipt_due_at == due_at
+
+
+def test_whoever_has_waited_longest_is_asked_first(connection: WhatsAppConnection) -> None:
+    numbers = [connection, create_unit("Clínica do Saulo").connection]
+    WhatsAppConnection.objects.update(status=ConnectionStatus.CONNECTED)
+    for minutes, number in enumerate(numbers):
+        factories.reply(number.unit)
+        due_at = ClockNow() - timedelta(minutes=minutes)
+        Message.objects.filter(connection=number).update(status="sent", external_id="3EB0A", receipt_due_at=due_at)
+    assert longest_due(timedelta(0)) == numbers[1]
 
 
 def test_a_gateway_that_is_away_is_asked_again(sandbox: Sandbox, paired: WhatsAppConnection, later: Clock) -> None:

@@ -1,6 +1,7 @@
 """What becomes of each member that WhatsApp's own description of a message has."""
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -264,3 +265,37 @@ def test_a_link_to_the_file_is_found_wherever_it_stands(place: str) -> None:
     event = read({"imageMessage": image} | (link if place == "beside" else {}), **(link if place == "outside" else {}))
     assert event.media
     assert event.media.url == "https://files.invalid/a.jpg"
+
+
+def test_a_link_that_the_sender_wrote_is_not_followed() -> None:
+    event = read({"imageMessage": {"mimetype": "image/jpeg", "url": "https://files.invalid/a.jpg"}})
+    assert event.media
+    assert (event.media.url, event.media.encrypted_url) == (None, None)
+
+
+def test_a_link_of_the_business_channel_is() -> None:
+    event = read({"imageMessage": {"mime_type": "image/jpeg", "url": "https://files.invalid/a.jpg"}})
+    assert event.media
+    assert event.media.url == "https://files.invalid/a.jpg"
+
+
+@pytest.mark.parametrize("link", ["https://" + "a" * 400_000 + " ", "https://" * 50_000, "https://a/" + " /" * 200_000])
+def test_a_link_without_end_costs_nothing(link: str) -> None:
+    started = time.process_time()
+    assert read({"imageMessage": {"mediaUrl": link, "url": link, "media": link}}).media
+    assert time.process_time() - started < 0.5
+
+
+def test_edits_within_edits_end_somewhere() -> None:
+    message: dict[str, Any] = {"conversation": "x"}
+    for _ in range(900):
+        message = {"protocolMessage": {"editedMessage": message}}
+    [event] = parse({"event": "messages.upsert", "data": {"key": KEY, "message": message}}).events
+    assert isinstance(event, MessageEdited)
+    assert event.text is None
+
+
+def test_what_is_kept_of_an_unknown_kind_does_not_tell_what_it_quotes() -> None:
+    context = {"stanzaId": "A", "quotedMessage": {"conversation": "CANARY"}}
+    event = read({"newThingMessage": {"title": "x", "contextInfo": context}})
+    assert "CANARY" not in json.dumps(event.raw)

@@ -109,6 +109,13 @@ def test_the_command_chooses_by_unit(connection: WhatsAppConnection) -> None:  #
     assert run("--unit", str(other.id)) == "1 events are handled again.\n"
 
 
+def test_a_unit_s_are_those_too_that_came_by_the_installation_s_secret(connection: WhatsAppConnection) -> None:  # I7
+    event = dead(connection)
+    WebhookEvent.objects.filter(pk=event.pk).update(connection=None)
+    assert run("--unit", str(create_unit("Clínica do Saulo").id)) == "0 events are handled again.\n"
+    assert run("--unit", str(connection.unit_id)) == "1 events are handled again.\n"
+
+
 def test_the_command_chooses_by_time(connection: WhatsAppConnection) -> None:
     event = dead(connection)
     before = (event.created_at - timedelta(minutes=1)).isoformat()

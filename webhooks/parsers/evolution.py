@@ -4,7 +4,6 @@ Old versions, forks, n8n and loggers wrap, rename and damage the bodies; every v
 in the wild or recorded from Evolution 2.3.6, and lies in tests/evolution/.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -32,7 +31,7 @@ from webhooks.parsers.instances import read_connection, read_instance_status, re
 from webhooks.parsers.jids import parse_jid
 from webhooks.parsers.messages import read_message
 from webhooks.parsers.updates import read_delete, read_edit, read_updates
-from webhooks.parsers.values import EMPTY, JSONObject, first, identifier, items, mapping
+from webhooks.parsers.values import EMPTY, JSONObject, first, identifier, items, loads, mapping
 
 # n8n inside a logger inside a forwarder is three.
 _MAX_WRAPPERS = 5
@@ -230,7 +229,7 @@ def _decoded(value: object) -> object:
     if not isinstance(value, str) or value.lstrip()[:1] not in ("{", "["):
         return value
     try:
-        return json.loads(value)
+        return loads(value)
     except (ValueError, RecursionError):
         return value
 

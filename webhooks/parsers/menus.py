@@ -1,6 +1,5 @@
 """Messages made of parts: menus, polls, orders, cards, and the answers to them, put into words."""
 
-import json
 import re
 from dataclasses import dataclass, field
 
@@ -14,6 +13,7 @@ from webhooks.parsers.values import (
     integer,
     items,
     lines,
+    loads,
     mapping,
     text,
 )
@@ -52,7 +52,7 @@ def _parameters(value: object) -> JSONObject:
     if not isinstance(value, str) or len(value) > _JSON_MAX:
         return mapping(value)
     try:
-        return mapping(json.loads(value))
+        return mapping(loads(value))
     except (ValueError, RecursionError):
         return {}
 

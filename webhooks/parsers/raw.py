@@ -9,8 +9,20 @@ from webhooks.parsers.values import BIGINT_MAX, JSONObject, clean
 # Of JSON text, as it is kept.
 RAW_MAX = 4_096
 _DEPTH, _MEMBERS, _TEXT = 6, 40, 300
-# Keys, hashes and pictures: useless to read, some of them secret.
-_DROPPED = ("key", "sha256", "thumbnail", "base64", "secret", "token", "apikey", "payload", "scans", "sidecar")
+# Keys, hashes and pictures: useless to read, some of them secret; and what may be deleted for everyone one day.
+_DROPPED = (
+    "key",
+    "sha256",
+    "thumbnail",
+    "base64",
+    "secret",
+    "token",
+    "apikey",
+    "payload",
+    "scans",
+    "sidecar",
+    "quotedmessage",
+)
 _KEPT = frozenset({"key", "targetmessagekey", "parentmessagekey", "remotejid"})
 
 

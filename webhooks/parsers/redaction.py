@@ -74,7 +74,7 @@ def without_secrets(body: object) -> object:
         members = container.items() if isinstance(container, dict) else enumerate(container)
         for place, value in members:
             inside = in_message
-            if isinstance(container, dict):
+            if isinstance(place, str) and isinstance(container, dict):
                 told = _told_by(place) if len(place) < _LONG else _read_name(place)
                 if told == _ANYWHERE or (told == _OUTSIDE and not in_message):
                     continue

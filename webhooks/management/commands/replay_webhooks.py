@@ -2,12 +2,16 @@
 
 from argparse import ArgumentParser
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
+from units.models import WhatsAppConnection
+from webhooks.inbox import told_of
 from webhooks.management.arguments import aware_time
 from webhooks.models import EventStatus, WebhookEvent
 from webhooks.replay import replay, replayable
@@ -53,7 +57,8 @@ def _chosen(
     if id:
         events = events.filter(id__in=id)
     if unit:
-        events = events.filter(connection__unit_id=unit)
+        connections = WhatsAppConnection.objects.filter(unit_id=unit)
+        events = events.filter(reduce(or_, map(told_of, connections), Q(pk__in=[])))
     if since:
         events = events.filter(created_at__gte=since)
     if until:

@@ -1,0 +1,44 @@
+"""No line of the log tells a secret."""
+
+import time
+
+import pytest
+
+from crm_whatsapp.logging import mask
+
+CANARY = "canary5f2b9cXYZ"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"POST /webhooks/whatsapp/evolution/{CANARY}/messages-upsert",
+        f"apikey={CANARY}&x=1",
+        f"{{'apikey': '{CANARY}'}}",
+        f'said {{\\"apikey\\": \\"{CANARY}\\"}}',
+        f"authorization: Bearer {CANARY}.b.c",
+        f"proxy-authorization='Basic {CANARY}=='",
+        f"sent Bearer {CANARY}",
+        f"client_secret={CANARY} jwt_key={CANARY}, accessToken: {CANARY}",
+        f"accessTokenWaBusiness={CANARY}",
+        f"https://minio/x?X-Amz-Signature={CANARY}&X-Amz-Credential={CANARY}&X-Amz-Security-Token={CANARY}",
+        f"AWS_SECRET_ACCESS_KEY secret_key={CANARY}",
+        f"Set-Cookie: a=1; sessionid={CANARY}",
+        f"postgres://crm:{CANARY}@db/crm and redis://:{CANARY}@cache",
+    ],
+)
+def test_a_secret_is_masked(line: str) -> None:
+    assert CANARY not in mask(line)
+    assert "***" in mask(line)
+
+
+@pytest.mark.parametrize("line", ["GET https://a.b:80/c@d", "two tokens, a secret and basic needs", "password changed"])
+def test_words_stay(line: str) -> None:
+    assert mask(line) == line
+
+
+@pytest.mark.parametrize("part", ["token=", "token ", "cookie:", "://", "://a:", "\\", "bearer ", "token:\\", " ", "@"])
+def test_a_long_line_takes_linear_time(part: str) -> None:
+    started = time.process_time()
+    mask("token" + part * (400_000 // len(part)))
+    assert time.process_time() - started < 1
