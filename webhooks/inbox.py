@@ -70,18 +70,13 @@ def keep(secret: str, raw: bytes, path_event: str) -> bool:
     """
     fingerprint = hashlib.sha256(path_event.encode() + b"\0" + raw).digest()
     if _values(raw) > settings.WEBHOOK_MAX_BODY_VALUES:
-        return is_known(secret) and _insert(
-            secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, TOO_MANY_VALUES
-        )
+        return _keep_as_text(secret, raw, path_event, fingerprint, TOO_MANY_VALUES)
     try:
         body = without_secrets(loads(raw))
         # ASCII: NUL characters and lone surrogates stay escaped, and PostgreSQL takes them.
         stored = json.dumps(body)
     except (ValueError, RecursionError):
-        # Asked first: masking takes longer than to refuse a stranger.
-        return is_known(secret) and _insert(
-            secret, "", path_event, _as_text(raw), fingerprint, EventStatus.IGNORED, MALFORMED
-        )
+        return _keep_as_text(secret, raw, path_event, fingerprint, MALFORMED)
     envelope = body if isinstance(body, dict) else {}
     event = envelope.get("event")
     event = event if isinstance(event, str) else ""
@@ -108,8 +103,12 @@ def _values(raw: bytes) -> int:
     return raw.count(b"{") + raw.count(b"[") + raw.count(b",")
 
 
-def _as_text(raw: bytes) -> str:
-    return mask_secrets_in_bytes(raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+def _keep_as_text(secret: str, raw: bytes, path_event: str, fingerprint: bytes, reason: str) -> bool:
+    # Asked first: masking takes longer than refusing a stranger.
+    if not is_known(secret):
+        return False
+    text = mask_secrets_in_bytes(raw).decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    return _insert(secret, "", path_event, text, fingerprint, EventStatus.IGNORED, reason)
 
 
 def _hint(envelope: dict[str, object], event: str) -> str:

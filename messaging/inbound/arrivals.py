@@ -109,9 +109,9 @@ def receive(effects: Effects, batch: Sequence[Told[MessageReceived | CallChanged
         if arrival.key not in made:
             # Another transaction was faster; its row is the same.
             outcomes[arrivals[arrival.key][0][0]] = Outcome(reason=DUPLICATE)
-    told = [arrival for told_again in arrivals.values() for _, arrival in told_again]
-    receipts.record(effects, [_progress(one.told) for one in told if one.told.from_history and one.event.from_me])
-    _advance_calls(effects, told)
+    every = [arrival for told_again in arrivals.values() for _, arrival in told_again]
+    receipts.record(effects, [_progress(one.told) for one in every if one.told.from_history and one.event.from_me])
+    _advance_calls(effects, every)
     return outcomes
 
 
