@@ -37,6 +37,12 @@ def without_health_checks(logger: WrappedLogger, method: str, event: EventDict) 
     return event
 
 
+def without_query(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """structlog processor: a request's path without its query, where names, numbers and words are searched for."""
+    request = event.get("request")
+    return {**event, "request": request.partition("?")[0]} if isinstance(request, str) else event
+
+
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """structlog processor: mask every string value, tracebacks included (it runs after they are rendered)."""
     return {key: mask(value) if isinstance(value, str) else value for key, value in event.items()}

@@ -20,7 +20,7 @@ from django.urls import reverse_lazy
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from crm_whatsapp.logging import mask_secrets, without_health_checks
+from crm_whatsapp.logging import mask_secrets, without_health_checks, without_query
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -368,6 +368,7 @@ structlog.configure(
     processors=[
         structlog.stdlib.filter_by_level,
         without_health_checks,
+        without_query,
         *LOG_PROCESSORS,
         structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
     ],

@@ -189,6 +189,7 @@ CROSS JOIN LATERAL (
     FROM (
         SELECT i.happened_at, i.created_at FROM messages i
         WHERE i.conversation_id = wanted.id AND i.direction = 'inbound' AND NOT i.from_history AND i.kind <> 'reaction'
+          AND i.deleted_at IS NULL
           AND i.happened_at > coalesce(answered.happened_at, '-infinity')
         ORDER BY i.happened_at LIMIT 1000
     ) m
@@ -362,8 +363,8 @@ class Message(UUIDPrimaryKeyModel):
 
     # Sending: where to, when, and who has it in hand.
     recipient = models.CharField(_("recipient"), max_length=200, blank=True, db_default="")
-    attempts = models.PositiveSmallIntegerField(db_default=0, editable=False)
-    due_at = models.DateTimeField(null=True, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0, editable=False)
+    due_at = models.DateTimeField(_("due at"), null=True, editable=False)
     expires_at = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
     # When to ask the gateway for the receipts of a message that stays `sent`; null: not any more.
@@ -468,7 +469,7 @@ class MessageMedia(UUIDPrimaryKeyModel):
     width = models.PositiveIntegerField(null=True, editable=False)
     height = models.PositiveIntegerField(null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0, editable=False)
-    due_at = models.DateTimeField(null=True, db_default=ClockNow(), editable=False)
+    due_at = models.DateTimeField(_("due at"), null=True, db_default=ClockNow(), editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
     error_code = models.CharField(_("error code"), max_length=40, blank=True, db_default="", editable=False)
     error = models.TextField(_("error"), blank=True, db_default="", editable=False)

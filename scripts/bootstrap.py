@@ -51,7 +51,10 @@ def create() -> None:
     """Make an empty environment with pip in it, in place of what is there."""
     if VENV.exists():
         say("removing .venv, which is unfinished, of another Python or from another place")
-        shutil.rmtree(VENV)
+        if VENV.is_symlink():
+            VENV.unlink()
+        else:
+            shutil.rmtree(VENV)
     say(f"making .venv with Python {sys.version.split()[0]} ({sys.executable})")
     made = subprocess.run([sys.executable, "-m", "venv", VENV], capture_output=True, text=True, check=False)
     if made.returncode != 0:

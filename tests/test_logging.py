@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from crm_whatsapp.logging import mask
+from crm_whatsapp.logging import mask, without_query
 
 CANARY = "canary5f2b9cXYZ"
 
@@ -42,3 +42,8 @@ def test_a_long_line_takes_linear_time(part: str) -> None:
     started = time.process_time()
     mask("token" + part * (400_000 // len(part)))
     assert time.process_time() - started < 1
+
+
+def test_a_request_is_logged_without_what_was_searched_for() -> None:
+    event = without_query(None, "info", {"request": "GET /app/u/1/conversations?q=Maria", "user_id": 1})
+    assert event == {"request": "GET /app/u/1/conversations", "user_id": 1}

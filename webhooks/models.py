@@ -44,7 +44,7 @@ class WebhookEvent(UUIDPrimaryKeyModel):
     )
     reason = models.TextField(_("reason"), blank=True, db_default="")
     # WhatsApp's ids of messages that it speaks of and that are not here; it is tried again when one arrives.
-    awaits = ArrayField(models.CharField(max_length=200), db_default=[], editable=False)
+    awaits = ArrayField(models.CharField(max_length=200), verbose_name=_("awaits"), db_default=[], editable=False)
     attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0)
     # Attempts that ended with an error; those that only found nothing to speak of yet are not counted.
     failures = models.PositiveSmallIntegerField(_("failures"), db_default=0)
@@ -96,11 +96,11 @@ class Completeness(models.Model):
     # Everything that WhatsApp told the gateway from here on is here; null: not known yet.
     complete_since = models.DateTimeField(_("complete since"), null=True, editable=False)
     # Up to here the gateway's own store has been compared with ours.
-    checked_until = models.DateTimeField(null=True, editable=False)
+    checked_until = models.DateTimeField(_("compared until"), null=True, editable=False)
     # The next comparison, and whoever makes it; null: none is wanted.
     due_at = models.DateTimeField(null=True, editable=False)
     claim_token = models.UUIDField(null=True, editable=False)
-    attempts = models.PositiveSmallIntegerField(db_default=0, editable=False)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), db_default=0, editable=False)
     error = models.TextField(_("error"), blank=True, db_default="", editable=False)
 
     class Meta:

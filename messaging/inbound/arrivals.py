@@ -59,15 +59,16 @@ class Arrival:
     @classmethod
     def of(cls, told: Told[MessageReceived], chat: ChatAddress) -> "Arrival":
         event = told.event
+        external_id = event.external_id or f"~{told.key}"
         origin = Origin.GATEWAY if event.is_api_echo else Origin.PHONE if event.from_me else Origin.CONTACT
         return cls(
             told=told,
             chat=chat,
             direction=Direction.OUTBOUND if event.from_me else Direction.INBOUND,
             # No id of WhatsApp's begins so: it stands for a message without one, and is the same when told again.
-            external_id=event.external_id or f"~{told.key}",
+            external_id=external_id,
             origin=origin,
-            happened_at=within_its_second(moment(event.timestamp, told.received_at), told.received_at),
+            happened_at=within_its_second(moment(event.timestamp, told.received_at), told.received_at, external_id),
         )
 
     @property

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
+from zlib import crc32
 
 from django.utils.translation import gettext_noop
 
@@ -131,11 +132,12 @@ def moment(timestamp: int | None, otherwise: datetime) -> datetime:
     return datetime.fromtimestamp(timestamp, UTC)
 
 
-def within_its_second(stamped: datetime, received_at: datetime) -> datetime:
+def within_its_second(stamped: datetime, received_at: datetime, external_id: str) -> datetime:
     """WhatsApp's times have whole seconds. What has just come in is put where it arrived within its second.
 
-    Else an answer within the second of the question (there are programs on both sides) would stand before it.
+    Else an answer within the second of the question (there are programs on both sides) would stand before it. What
+    comes later has its place by its id: the same in the list, in the thread and in any order of arrival.
     """
     if stamped <= received_at < stamped + timedelta(seconds=2):
         return min(received_at, stamped + timedelta(microseconds=999_999))
-    return stamped
+    return stamped + timedelta(microseconds=crc32(external_id.encode()) % 1000)

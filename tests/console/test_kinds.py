@@ -40,7 +40,7 @@ KINDS: list[tuple[str, str, dict[str, Any], list[str], str]] = [
     ("location", "Loja\nAv. das Jabuticabeiras, 120", PLACE, ["<b>Loja</b>", "query=-23.550000,-46.630000"], "Loja"),
     ("location", "", {"latitude": 1, "longitude": 2, "live": True}, [LIVE, "query=1.000000,2.0"], LIVE),
     ("contact", "Dra. Helena\n+5511900000455", CARD, ["(11) 90000-0455", "?phone=%2B5511900000455"], "Dra. Helena"),
-    ("poll", MENU, OPTIONS | {"selectable": 1}, ["<b>Quando?</b>", "Manhã", "0 voto", "uma resposta"], "Quando?"),
+    ("poll", MENU, OPTIONS | {"selectable": 1}, ["<b>Quando?</b>", "Manhã", "uma resposta"], "Quando?"),
     ("poll_vote", "Manhã", {"votes": ["Manhã"]}, ["Voto em enquete", "Manhã"], "Manhã"),
     ("poll_vote", "", {"votes": []}, ["foi retirada"], "Voto em enquete"),
     ("button_reply", "Sim", {"option_id": "1"}, ["Resposta escolhida", "Sim"], "Sim"),
