@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import compress, islice
 
 from messaging import people
 from messaging.events import Chat, ContactsChanged, GroupsChanged
@@ -10,13 +11,17 @@ from messaging.people import Sighting
 
 
 def learn(effects: Effects, batch: Sequence[Told[ContactsChanged | GroupsChanged]]) -> list[Outcome]:
-    """Apply what is told of people who are known here. A phone's whole address book makes nobody a contact."""
+    """Apply what is told of people who are known here, and of groups if they are shown.
+
+    A phone's whole address book makes nobody a contact. Groups are told once, before anybody speaks in them.
+    """
     sightings: list[list[Sighting]] = [_sightings(effects, told.event, told.received_at) for told in batch]
     seen = [one for of_event in sightings for one in of_event]
     known = people.known_contacts_of(effects.connection.unit, [one.address for one in seen])
-    met = [one for one, contact in zip(seen, known, strict=True) if contact]
-    people.contacts_of(effects.connection.unit, met, effects.changes)
-    return [DONE if any(one in met for one in of_event) else Outcome(reason=NOBODY_KNOWN) for of_event in sightings]
+    counts = [bool(contact) or one.address.kind is Chat.GROUP for one, contact in zip(seen, known, strict=True)]
+    people.contacts_of(effects.connection.unit, list(compress(seen, counts)), effects.changes)
+    each = iter(counts)
+    return [DONE if any(list(islice(each, len(told)))) else Outcome(reason=NOBODY_KNOWN) for told in sightings]
 
 
 def _sightings(effects: Effects, event: ContactsChanged | GroupsChanged, at: datetime) -> list[Sighting]:

@@ -221,6 +221,14 @@ def test_a_group_that_is_turned_on_names_its_speakers(connection: WhatsAppConnec
     assert message.conversation.contact.name != message.sender.name
 
 
+def test_a_group_has_its_name_before_anybody_speaks_in_it(connection: WhatsAppConnection) -> None:
+    connection.groups_enabled = True
+    connection.save(update_fields=["groups_enabled"])
+    tell(connection, webhook("reconstructed-groups.upsert", connection))
+    assert Contact.objects.get(is_group=True).name == "Grupo de Teste"
+    assert not Conversation.objects.exists()
+
+
 def test_the_phone_s_address_book_makes_nobody_a_contact(connection: WhatsAppConnection) -> None:
     assert tell(connection, webhook("baileys-contacts.update-lid", connection)) == [EventStatus.IGNORED]
     assert not Contact.objects.exists()

@@ -52,6 +52,8 @@ WEBHOOK_EVENTS: Final = (
     "MESSAGES_EDITED",
     "MESSAGES_DELETE",
     "SEND_MESSAGE",
+    # The names of groups, for a number that shows them.
+    "GROUPS_UPSERT",
     "CALL",
     "STATUS_INSTANCE",
     "LOGOUT_INSTANCE",
