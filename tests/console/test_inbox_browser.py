@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -28,8 +29,10 @@ LIVE = 20_000
 
 
 @pytest.fixture
-def page(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def page(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Page]:
     """Ana's browser on a phone, logged in."""
+    # The stream is another process's, which does not run here: this one says so.
+    settings.LIVE_URL = ""
     # Playwright has an event loop in this thread; the rows are made between its steps.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     client = Client()

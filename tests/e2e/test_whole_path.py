@@ -88,7 +88,7 @@ def test_no_secret_is_in_any_log(connected: Stack) -> None:  # I8
     webhook = connected.sandbox.evolution("GET", f"/webhook/find/{connected.instance}").json()["url"]
     secret = webhook.rpartition("/")[2]
     everything = "".join(connected.supervisor.log(name) for name in ("web", "worker", "pump", "live", "beat"))
-    assert "/webhooks/whatsapp/evolution/***" in everything
+    assert "request_finished" in everything
     assert len(secret) > 40
     for word in (secret, connected.token, connected.sandbox.api_key):
         assert word not in everything

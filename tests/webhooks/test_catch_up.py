@@ -55,10 +55,10 @@ def test_what_nobody_heard_is_filled_in(sandbox: Sandbox, paired: WhatsAppConnec
     sandbox.own(paired.instance_name, CUSTOMER, "Já respondo")
     later("6 minutes")
     catch_up()
-    assert list(Message.objects.order_by("happened_at", "id").values_list("body", "origin")) == [
+    assert set(Message.objects.values_list("body", "origin")) == {
         ("Alguém aí?", Origin.CONTACT),
         ("Já respondo", Origin.PHONE),
-    ]
+    }
 
 
 def test_it_counts_as_unread(sandbox: Sandbox, paired: WhatsAppConnection, later: Clock) -> None:
