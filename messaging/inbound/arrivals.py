@@ -146,8 +146,8 @@ def _new_ones(
     filled: list[tuple[Message, Arrival]] = []
     files: list[tuple[UUID, UUID, Media]] = []
     for key, told_again in arrivals.items():
-        # Of a message told as history and as it came, in whichever order, the latter counts.
-        told_again.sort(key=lambda told: told[1].told.from_history)
+        # Of a placeholder and what it stands for, of a message told as history and as it came, the latter counts.
+        told_again.sort(key=lambda one: (_is_empty(one[1].event.kind, one[1].event.text), one[1].told.from_history))
         place, arrival = told_again[0]
         # The steps of a call all say the same call; each has its effect (`_advance_calls`).
         again = DONE if arrival.event.kind is MessageKind.CALL else Outcome(reason=DUPLICATE)

@@ -223,6 +223,11 @@ def test_what_a_message_says_may_come_after_its_placeholder(connection: WhatsApp
     assert set(in_any_order(connection, bodies, lambda: Message.objects.get().body)) == {"de verdade"}
 
 
+def test_so_it_may_in_one_batch(connection: WhatsAppConnection) -> None:
+    tell(connection, text(connection, "A1", message=None), text(connection, "A1", "de verdade"))
+    assert Message.objects.get().body == "de verdade"
+
+
 # What is not answered waits
 
 
