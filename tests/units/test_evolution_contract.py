@@ -228,9 +228,11 @@ def test_connect_starts_connecting(created: EvolutionService) -> None:
 
 
 def test_a_phone_number_gets_a_pairing_code(created: EvolutionService, sandbox: Sandbox) -> None:
-    answer = created.connect(phone_number="+55 (11) 90000-0009")
-    assert answer.pairing_code is not None
-    assert len(answer.pairing_code) == 8
+    # The first answer may come before there is a code: then with a count alone.
+    code = created.connect(phone_number="+55 (11) 90000-0009").pairing_code
+    code = code or eventually(lambda: created.connect().pairing_code)
+    assert code is not None
+    assert len(code) == 8
 
 
 def test_a_scanned_code_opens_the_connection(paired: EvolutionService) -> None:
