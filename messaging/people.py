@@ -78,11 +78,6 @@ def contacts_of(unit: Unit, sightings: Sequence[Sighting], changes: list[live.Ch
     raise AssertionError("unreachable")
 
 
-def contact_of(unit: Unit, chat: ChatAddress, push_name: str | None) -> Contact:
-    """`contacts_of` for one, of whom no time is told."""
-    return contacts_of(unit, [Sighting(address=chat, name=push_name or "")])[0]
-
-
 def known_contacts_of(unit: Unit, chats: Sequence[ChatAddress]) -> list[Contact | None]:
     """The contact behind each address, None where we have none; one query, nothing is written."""
     known = _known(unit, [key for chat in chats for key in _keys_of(chat)])
@@ -91,11 +86,6 @@ def known_contacts_of(unit: Unit, chats: Sequence[ChatAddress]) -> list[Contact 
         owners = [known[key.id].contact for key in _keys_of(chat) if key.id in known]
         found.append(owners[0] if owners else None)
     return found
-
-
-def known_contact_of(unit: Unit, chat: ChatAddress) -> Contact | None:
-    """The contact behind an address, if we have one."""
-    return known_contacts_of(unit, [chat])[0]
 
 
 def contacts_by_phone(unit: Unit, phones: Iterable[str]) -> list[Contact]:

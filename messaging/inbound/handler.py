@@ -68,8 +68,8 @@ class MessageHandlerService:
         effects.follow_merges()
         effects.changes += moved_outbound(effects.moved)
         chats = Conversation.objects.filter(unit_id=effects.connection.unit_id)
-        touched = chats.filter(id__in={*effects.touched, *effects.reopened, *effects.referrals, *effects.seen})
-        touched.lock()
+        wanted = {*effects.touched, *effects.reopened, *effects.referrals, *effects.seen}
+        touched = chats.filter(id__in=wanted).lock()
         # Who writes opens his conversation again, unless it waits for somebody already.
         closed = [ConversationStatus.RESOLVED, ConversationStatus.SNOOZED]
         if effects.reopened:
@@ -80,8 +80,8 @@ class MessageHandlerService:
                 cursor.execute(_REFER, [list(column) for column in zip(*adverts, strict=True)])
             if effects.seen:
                 cursor.execute(_SEEN, [list(effects.seen), list(effects.seen.values())])
-        touched.refresh_summary()
-        for conversation_id in touched.values_list("id", flat=True):
+        chats.filter(id__in=touched).refresh_summary()
+        for conversation_id in touched:
             effects.changes.append(conversation_change(effects.connection.unit_id, conversation_id))
 
 
