@@ -1,8 +1,11 @@
 """People and places that tests share. The database is real: PostgreSQL, one for each xdist worker."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.conf import settings
 from django.test import Client
+from django.utils import translation
 from rest_framework.test import APIClient
 
 from tests.factories import CONNECTED
@@ -51,6 +54,13 @@ def browser_client(ana: User) -> Client:
     client = Client()
     client.force_login(ana)
     return client
+
+
+@pytest.fixture(autouse=True)
+def language() -> Iterator[None]:
+    """Each test starts in the default language: LocaleMiddleware leaves the last request's active in the thread."""
+    with translation.override(settings.LANGUAGE_CODE):
+        yield
 
 
 def pytest_configure() -> None:
