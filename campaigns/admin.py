@@ -30,7 +30,7 @@ from campaigns.admin_forms import (
 )
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.services import CampaignService, NotPossible, outlook
-from messaging.admin import contacts_matching
+from messaging.admin.contacts import contacts_matching
 from messaging.phones import shown
 from units.model_admin import ModelAdmin, ReadOnlyAdmin
 from units.models import User

@@ -10,6 +10,7 @@ from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, Recipi
 from campaigns.services import UNFINISHED, CampaignService, NotPossible, change_of
 from crm_whatsapp.db import ClockNow
 from messaging import lanes, people
+from messaging.contacts import consent
 from messaging.models import (
     ContactAddress,
     ConversationStatus,
@@ -108,7 +109,7 @@ def _queue(campaign: Campaign, connection: WhatsAppConnection, recipient: Campai
     address = people.send_address(recipient.contact)
     if address is None:
         reason = "no_address"
-    elif any(a.opted_out_at for a in recipient.contact.addresses.all()):
+    elif consent.has_opted_out(recipient.contact):
         reason = "opted_out"
     else:
         reason = ""

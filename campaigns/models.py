@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Count
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +16,7 @@ from crm_whatsapp.db import (
     one_of,
     tenant_parent,
 )
-from messaging.models import Contact, Message
+from messaging.models import Attachment, Contact, Message
 from units.models import Unit, User
 
 
@@ -39,18 +40,41 @@ class Campaign(UUIDPrimaryKeyModel):
 
     MOVES: ClassVar[Moves] = {
         C.DRAFT: frozenset({C.SCHEDULED}),
-        C.SCHEDULED: frozenset({C.DRAFT}),
-        C.PROCESSING: frozenset({C.DRAFT, C.SCHEDULED, C.PAUSED}),
+        C.SCHEDULED: frozenset({C.DRAFT, C.PAUSED}),
+        # From completed: those that failed are tried again.
+        C.PROCESSING: frozenset({C.DRAFT, C.SCHEDULED, C.PAUSED, C.COMPLETED}),
         C.PAUSED: frozenset({C.PROCESSING}),
         C.COMPLETED: frozenset({C.PROCESSING}),
         C.CANCELLED: frozenset({C.DRAFT, C.SCHEDULED, C.PROCESSING, C.PAUSED}),
-        C.FAILED: frozenset({C.SCHEDULED}),
+        C.FAILED: frozenset({C.SCHEDULED, C.PROCESSING}),
     }
 
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="campaigns", verbose_name=_("unit"), db_index=False)
     name = models.TextField(_("name"))
     content = models.TextField(_("text"))
+    # Variant 0 is the campaign's own text and file; `variants` has the others.
+    attachment = TenantForeignKey(
+        Attachment, null=True, blank=True, related_name="+", verbose_name=_("file"), db_index=False
+    )
+    weight = models.PositiveSmallIntegerField(
+        _("weight"), db_default=1, default=1, validators=[MinValueValidator(1), MaxValueValidator(1000)]
+    )
+    # How to get no more campaigns, as the last line of every variant; empty: no such line.
+    opt_out_line = models.CharField(_("opt-out line"), max_length=300, blank=True, db_default="")
+    # Who gets it, besides those added one by one; shape: `campaigns.audience`.
+    audience = models.JSONField(_("audience"), db_default={}, blank=True)
     scheduled_at = models.DateTimeField(_("scheduled for"), null=True, blank=True)
+    # Nothing is sent after.
+    ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
+    # Slower than the number's own pace; null: as the number.
+    interval_seconds = models.DecimalField(
+        _("seconds between messages of this campaign"),
+        max_digits=8,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+    )
     status = models.CharField(
         _("status"), max_length=16, choices=CampaignStatus, db_default=CampaignStatus.DRAFT, editable=False
     )
@@ -60,6 +84,12 @@ class Campaign(UUIDPrimaryKeyModel):
     )
     started_at = models.DateTimeField(_("started at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
+    archived_at = models.DateTimeField(_("archived at"), null=True, editable=False)
+    # The audience becomes recipients in slices: how far that is, and when it was done.
+    audience_cursor = models.UUIDField(null=True, editable=False)
+    audience_done_at = models.DateTimeField(null=True, editable=False)
+    # With an interval of its own: its next message goes no earlier.
+    next_send_at = models.DateTimeField(null=True, editable=False)
 
     objects = StatusQuerySet["Campaign"].as_manager()
 
@@ -74,6 +104,7 @@ class Campaign(UUIDPrimaryKeyModel):
                 condition=~models.Q(status="scheduled") | models.Q(scheduled_at__isnull=False),
                 name="campaigns_scheduled_has_a_time",
             ),
+            models.CheckConstraint(condition=models.Q(weight__gte=1), name="campaigns_weight"),
         ]
         indexes = [
             models.Index(fields=["unit", "-created_at", "-id"], name="campaigns_listed"),
@@ -88,6 +119,36 @@ class Campaign(UUIDPrimaryKeyModel):
         """Recipients by status, and `total`; every status is present."""
         counted = dict(self.recipients.values_list("status").annotate(Count("id")))
         return {"total": sum(counted.values())} | {status: counted.get(status, 0) for status in RecipientStatus.values}
+
+
+class CampaignVariant(UUIDPrimaryKeyModel):
+    """Another text of a campaign, for some of its recipients: A/B."""
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", db_index=False)
+    campaign = TenantForeignKey(Campaign, related_name="variants", verbose_name=_("campaign"), db_index=False)
+    # From 1; 0 is the campaign's own text.
+    position = models.PositiveSmallIntegerField(_("position"), validators=[MinValueValidator(1), MaxValueValidator(25)])
+    weight = models.PositiveSmallIntegerField(
+        _("weight"), db_default=1, default=1, validators=[MinValueValidator(1), MaxValueValidator(1000)]
+    )
+    content = models.TextField(_("text"))
+    attachment = TenantForeignKey(
+        Attachment, null=True, blank=True, related_name="+", verbose_name=_("file"), db_index=False
+    )
+
+    class Meta:
+        db_table = "campaign_variants"
+        verbose_name = _("variant")
+        verbose_name_plural = _("variants")
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "position"], name="campaign_variants_once"),
+            models.CheckConstraint(
+                condition=models.Q(position__gte=1, weight__gte=1), name="campaign_variants_position_and_weight"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[self.position]
 
 
 class RecipientStatus(models.TextChoices):
@@ -119,8 +180,14 @@ class CampaignRecipient(UUIDPrimaryKeyModel):
         db_default=RecipientStatus.PENDING,
         editable=False,
     )
+    # Which text, once it is queued: 0 is the campaign's own.
+    variant = models.PositiveSmallIntegerField(_("variant"), null=True, editable=False)
+    # A code: why it was skipped, or what its message says.
     error_message = models.TextField(_("error"), null=True, blank=True, editable=False)
     sent_at = models.DateTimeField(_("sent at"), null=True, editable=False)
+    # When the person wrote, or opted out, after it: what the campaign has brought about.
+    replied_at = models.DateTimeField(_("replied at"), null=True, editable=False)
+    opted_out_at = models.DateTimeField(_("opted out at"), null=True, editable=False)
 
     class Meta:
         db_table = "campaign_recipients"
@@ -133,6 +200,12 @@ class CampaignRecipient(UUIDPrimaryKeyModel):
         indexes = [
             # Who is next, and how many are where.
             models.Index(fields=["campaign", "status", "id"], name="campaign_recipients_next"),
+            # Whom campaigns wrote to lately.
+            models.Index(
+                fields=["unit", "sent_at", "contact"],
+                name="campaign_recipients_lately",
+                condition=models.Q(sent_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

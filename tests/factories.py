@@ -12,7 +12,17 @@ from django.utils import timezone
 from campaigns.models import Campaign
 from campaigns.services import CampaignService
 from messaging import people, services
-from messaging.models import AddressKind, Contact, Conversation, Direction, Message, MessageStatus, Origin
+from messaging.contacts import consent
+from messaging.models import (
+    AddressKind,
+    Contact,
+    Conversation,
+    Direction,
+    Message,
+    MessageStatus,
+    OptOutSource,
+    Origin,
+)
 from units.models import ConnectionStatus, Unit, WebhookSecret, WhatsAppConnection
 
 RECORDINGS = Path(__file__).parent / "evolution"
@@ -116,3 +126,8 @@ def campaign(unit: Unit, *, people: int = 3, start: bool = True) -> Campaign:
         contacts=[contact(unit) for _ in range(people)],
     )
     return CampaignService(made).dispatch() if start else made
+
+
+def opt_out(contact: Contact) -> None:
+    """Somebody of the unit's staff notes that `contact` wants no campaigns."""
+    consent.opt_out(contact, source=OptOutSource.STAFF)

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection as database
@@ -167,6 +168,31 @@ class DisconnectCause(models.TextChoices):
     UNREACHABLE = "unreachable", _("WhatsApp could not be reached for minutes. Queued messages wait.")
 
 
+class HeldFor(models.TextChoices):
+    """Why the breaker stopped a number's campaigns; empty: it did not."""
+
+    NONE = "", ""
+    FAILURES = "failures", _("Several campaign messages in a row failed.")
+    NOT_ON_WHATSAPP = "not_on_whatsapp", _("Too many numbers of this list are not on WhatsApp.")
+    REFUSED = "refused", _("WhatsApp refused too many messages: the number may be about to be banned.")
+
+
+class Weekday(models.IntegerChoices):
+    """ISO weekdays."""
+
+    MONDAY = 1, _("Monday")
+    TUESDAY = 2, _("Tuesday")
+    WEDNESDAY = 3, _("Wednesday")
+    THURSDAY = 4, _("Thursday")
+    FRIDAY = 5, _("Friday")
+    SATURDAY = 6, _("Saturday")
+    SUNDAY = 7, _("Sunday")
+
+
+def every_day() -> list[int]:
+    return list(Weekday.values)
+
+
 class WhatsAppConnection(UUIDPrimaryKeyModel):
     """The WhatsApp number of a unit, as the gateway knows it, and the pace it may send at."""
 
@@ -223,8 +249,31 @@ class WhatsAppConnection(UUIDPrimaryKeyModel):
     daily_cap = models.PositiveIntegerField(
         _("campaign messages per day"), null=True, blank=True, help_text=_("Empty: no limit.")
     )
+    # A young number may send less than the cap: settings.CAMPAIGN_WARM_UP. Set when a number connects first.
+    in_use_since = models.DateField(
+        _("number in use since"),
+        null=True,
+        blank=True,
+        help_text=_("A young number starts with few campaign messages a day. Give the true date for an older one."),
+    )
     window_start = models.TimeField(_("send campaigns from"), null=True, blank=True)
     window_end = models.TimeField(_("send campaigns until"), null=True, blank=True)
+    # ISO weekdays: 1 is Monday.
+    window_days = ArrayField(
+        models.PositiveSmallIntegerField(choices=Weekday),
+        verbose_name=_("send campaigns on"),
+        db_default=[1, 2, 3, 4, 5, 6, 7],
+        default=every_day,
+    )
+    # The breaker: this number's campaigns stand still until a person lets them go on (`messaging.breaker`).
+    campaigns_held_at = models.DateTimeField(_("campaigns held since"), null=True, editable=False)
+    campaigns_held_for = models.CharField(
+        _("campaigns held because"), max_length=24, choices=HeldFor, blank=True, db_default="", editable=False
+    )
+    # Only what was sent since then counts for the breaker.
+    campaigns_released_at = models.DateTimeField(null=True, editable=False)
+    # When people were told of the hold; null: not yet.
+    campaigns_held_notified_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "unit_whatsapp_connections"
@@ -244,6 +293,11 @@ class WhatsAppConnection(UUIDPrimaryKeyModel):
                 | models.Q(window_start__isnull=False, window_end__isnull=False),
                 name="unit_whatsapp_connections_window_has_both_ends",
             ),
+            models.CheckConstraint(
+                condition=models.Q(window_days__len__gte=1, window_days__contained_by=[1, 2, 3, 4, 5, 6, 7]),
+                name="unit_whatsapp_connections_window_days",
+            ),
+            one_of("campaigns_held_for", HeldFor, "unit_whatsapp_connections_held_for"),
         ]
         indexes = [
             # Read by the reconcile drain.

@@ -21,8 +21,6 @@ def addresses(contact: Contact, *new: str) -> dict[str, Any]:
         "addresses-INITIAL_FORMS": 1,
         "addresses-0-id": contact.addresses.get().pk,
         "addresses-0-contact": contact.pk,
-        "addresses-0-opted_out_at_0": "",
-        "addresses-0-opted_out_at_1": "",
     }
     for number, value in enumerate(new, start=1):
         form |= {f"addresses-{number}-value": value, f"addresses-{number}-contact": contact.pk}

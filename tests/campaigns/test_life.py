@@ -13,9 +13,9 @@ from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.services import CampaignService, NotPossible, outlook
 from crm_whatsapp.db import ClockNow
 from messaging.delivery import Delivery
-from messaging.models import ContactAddress, Message, MessageStatus, SendLane
+from messaging.models import Contact, Message, MessageStatus, SendLane
 from messaging.services import moved_outbound
-from tests.factories import campaign, contact
+from tests.factories import campaign, contact, opt_out
 from units.models import ConnectionStatus, Unit, WhatsAppConnection
 from units.services import create_unit
 
@@ -133,7 +133,7 @@ def test_cancelling_ends_it_for_whoever_has_not_got_it(unit: Unit) -> None:
 
 def test_whoever_opted_out_is_skipped_with_the_reason(unit: Unit) -> None:  # I9
     made = campaign(unit, people=1)
-    ContactAddress.objects.update(opted_out_at=ClockNow())
+    opt_out(Contact.objects.get())
     feed_campaigns()
     recipient = made.recipients.get()
     assert (recipient.status, recipient.error_message) == (R.SKIPPED, "opted_out")

@@ -113,9 +113,7 @@ def test_servers_that_outlived_their_launcher_are_replaced(checkout: Path) -> No
 def test_processes_that_outlived_their_launcher_are_ended(checkout: Path) -> None:
     pids = checkout / ".local" / "pids"
     pids.mkdir(parents=True)
-    ours = subprocess.Popen(
-        ["sh", "-c", f"echo up; while :; do sleep 0.1; done; : {checkout}"], stdout=subprocess.PIPE
-    )
+    ours = subprocess.Popen(["sh", "-c", f"echo up; while :; do sleep 0.1; done; : {checkout}"], stdout=subprocess.PIPE)
     assert ours.stdout is not None
     assert ours.stdout.readline() == b"up\n"  # before that, a busy machine shows it without a command line
     stranger = subprocess.Popen(["sleep", "60"])  # it got a pid that was ours once

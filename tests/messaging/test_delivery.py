@@ -15,9 +15,10 @@ from campaigns.services import CampaignService
 from crm_whatsapp.db import ClockNow
 from messaging import lanes, services
 from messaging.delivery import Delivery, sweep
-from messaging.models import ContactAddress, Message, MessageStatus, SendLane
+from messaging.delivery.outcomes import record
+from messaging.models import Contact, ContactAddress, Message, MessageStatus, SendLane
 from messaging.services import settle
-from tests.factories import campaign, conversation, reply
+from tests.factories import campaign, conversation, opt_out, reply
 from tests.messaging.on_the_wire import deliver, statuses, texts
 from tests.sandbox_process import Sandbox
 from units.models import ConnectionStatus, Unit, WhatsAppConnection
@@ -142,7 +143,7 @@ def test_whoever_opts_out_after_the_claim_gets_nothing(sandbox: Sandbox, unit: U
     feed_campaigns()
     delivery = Delivery()
     claimed = delivery.claim(5)
-    ContactAddress.objects.update(opted_out_at=ClockNow())
+    opt_out(Contact.objects.get())
     assert (len(claimed), delivery.dispatch(claimed)) == (1, [])
     assert statuses() == [S.CANCELLED]
     assert made.recipients.get().status == "skipped"
@@ -195,7 +196,7 @@ def test_the_late_answer_of_a_swept_send_still_counts(sandbox: Sandbox, unit: Un
     _let_leases_run_out()
     sweep()
     sends[0].post()
-    delivery.record(sends)
+    record(sends)
     assert statuses() == [S.SENT]
 
 

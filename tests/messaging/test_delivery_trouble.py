@@ -16,8 +16,9 @@ from campaigns.services import CampaignService
 from crm_whatsapp.db import ClockNow
 from messaging import lanes, people, services
 from messaging.delivery import Delivery, sweep
-from messaging.models import ContactAddress, Message, MessageStatus, SendLane
-from tests.factories import CONNECTED, campaign, contact, conversation, reply
+from messaging.delivery.outcomes import record
+from messaging.models import Contact, ContactAddress, Message, MessageStatus, OptOut, SendLane
+from tests.factories import CONNECTED, campaign, contact, conversation, opt_out, reply
 from tests.messaging.on_the_wire import deliver, statuses, texts
 from tests.sandbox_process import Sandbox
 from units import live
@@ -67,7 +68,7 @@ def test_what_comes_back_unsent_after_a_pause_or_cancel_is_withdrawn(
     getattr(CampaignService(made), step)()
     sandbox.fail(phone, "license_required")
     sends[0].post()
-    delivery.record(sends)
+    record(sends)
     at_once()
     deliver(1)
     assert texts(sandbox, phone) == []
@@ -106,7 +107,7 @@ def test_a_number_that_whatsapp_never_answers_for_fails_in_the_end(
         delivery = Delivery()
         sends = delivery.dispatch(delivery.claim(1))
         sends[0].post()
-        delivery.record(sends)
+        record(sends)
     message.refresh_from_db()
     assert (message.status, message.error_code) == (S.FAILED, "number_check_timed_out")
 
@@ -167,7 +168,7 @@ def test_an_answer_without_a_jid_leaves_the_known_one(unit: Unit, phone: str) ->
     delivery = Delivery()
     sends = delivery.dispatch(delivery.claim(1))
     sends[0].outcome = SentMessage("A", "", None)
-    delivery.record(sends)
+    record(sends)
     assert ContactAddress.objects.get().jid == "5511999999999@s.whatsapp.net"
 
 
@@ -216,7 +217,7 @@ def test_a_late_certainty_that_it_was_not_sent_sends_it(sandbox: Sandbox, unit: 
     assert statuses() == [S.UNCERTAIN]
     sandbox.fail(phone, "license_required")
     sends[0].post()
-    delivery.record(sends)
+    record(sends)
     at_once()
     deliver(1)
     assert texts(sandbox, phone) == ["uma vez"]
@@ -270,14 +271,14 @@ def test_pausing_while_a_message_is_put_back_blocks_neither(unit: Unit, phone: s
         feed_campaigns()
         delivery = Delivery()
         held = delivery.claim(5)
-        ContactAddress.objects.update(opted_out_at=ClockNow())
+        opt_out(Contact.objects.get())
         threads = [
             in_thread(lambda delivery=delivery, held=held: delivery.dispatch(held), errors),  # type: ignore[misc]
             in_thread(lambda made=made: CampaignService(made).pause(), errors),  # type: ignore[misc]
         ]
         for thread in threads:
             thread.join()
-        ContactAddress.objects.update(opted_out_at=None)
+        OptOut.objects.all().delete()
     assert errors == []
     assert not SendLane.objects.exclude(claim_token=None).exists()
 

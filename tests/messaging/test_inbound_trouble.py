@@ -16,7 +16,9 @@ from django.test.utils import CaptureQueriesContext
 
 from crm_whatsapp.db import ClockNow
 from messaging import people, services
-from messaging.delivery import Delivery, Send, sweep
+from messaging.delivery import sweep
+from messaging.delivery.outcomes import record
+from messaging.delivery.send import Send
 from messaging.models import (
     Contact,
     ContactAddress,
@@ -316,7 +318,7 @@ def test_what_became_of_a_twin_is_kept_when_the_answer_replaces_it(connection: W
         token=token,
         outcome=SentMessage(external_id="3EB0X", jid="", timestamp=None),
     )
-    Delivery().record([send])
+    record([send])
     message = Message.objects.get()
     assert (message.body, message.status) == ("Bom dia!", S.READ)
     assert message.read_at

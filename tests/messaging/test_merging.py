@@ -15,16 +15,16 @@ from campaigns.feeder import feed_campaigns
 from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
 from campaigns.services import CampaignService
 from messaging import merging, people, services
+from messaging.contacts import consent
 from messaging.models import (
     Contact,
-    ContactAddress,
     ContactMerge,
     Conversation,
     ConversationStatus,
     Message,
     MessageStatus,
 )
-from tests.factories import reply
+from tests.factories import opt_out, reply
 from tests.messaging.test_people import (
     ANA,
     ANA_LID,
@@ -213,7 +213,7 @@ def test_our_name_before_theirs_and_the_later_before_the_earlier(
 def test_whoever_opted_out_under_one_address_gets_no_campaign_under_the_other(  # I9
     unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact
 ) -> None:
-    ana_by_lid.addresses.update(opted_out_at=NOON)
+    opt_out(ana_by_lid)
     campaign = campaign_to(unit, ana_by_phone)
     CampaignService(campaign).dispatch()
     merging.merge(ana_by_phone, ana_by_lid)
@@ -390,9 +390,9 @@ def test_who_was_in_charge_and_has_been_deleted_since_is_left_out(
 
 def test_an_opt_out_since_the_merge_stays_with_its_address(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
     made = merging.merge(ana_by_phone, ana_by_lid)
-    ContactAddress.objects.filter(kind="lid").update(opted_out_at=NOON)
+    opt_out(ana_by_phone)
     merging.undo(made, None)
-    assert ana_by_lid.addresses.get().opted_out_at == NOON
+    assert consent.has_opted_out(ana_by_lid)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -444,7 +444,7 @@ def populate(unit: Unit, campaigns: list[Campaign], family: Conversation, digits
     at = None if minute is None else NOON + timedelta(minutes=minute)
     Contact.objects.filter(pk=contact.pk).update(name=name, name_is_ours=is_ours and bool(name), named_at=at)
     if side["opted_out"]:
-        contact.addresses.filter(kind="lid").update(opted_out_at=NOON)
+        opt_out(contact)
     if side["spoke"]:
         received(family, f"G{digits}", sender=contact)
     if side["chat"] is not None:

@@ -1,37 +1,26 @@
-"""The one way out: messages leave here, one at a time per number, and nowhere else.
-
-What happens to a message, in order; each step is one short transaction or one HTTP call, never both:
-
-1. claim      lock due lanes, pick what each sends next (replies before campaigns), lease lane and message
-2. dispatch   re-read consent, lifetime, connection and lease; commit `dispatching` before the first byte (I3, I9)
-3. post       HTTP, in a thread that never touches the database
-4. record     the outcome and the lane's next time, within moments of the answer
-5. sweep      leases that ran out: claimed → queued, dispatching → uncertain (I4)
-"""
+"""From due lanes to messages on the way: claim, dispatch, and what to do when an outcome cannot be recorded."""
 
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, IntegrityError, OperationalError, close_old_connections, transaction
+from django.db import DatabaseError, OperationalError, close_old_connections, transaction
 from django.db import connection as database
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef
 
-from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
+from messaging.delivery.outcomes import record
+from messaging.delivery.send import Send
+from messaging.delivery.sweeping import sweep
 from messaging.models import (
-    AddressKind,
     ContactAddress,
-    Conversation,
     Message,
-    MessageQuerySet,
     MessageStatus,
     Origin,
     SendLane,
@@ -39,9 +28,7 @@ from messaging.models import (
 from messaging.pace import Pace
 from messaging.services import moved_outbound
 from units import live
-from units.gateways.errors import Disconnected, GatewayError, NotOnWhatsApp, NotSent, OutcomeUnknown, Rejected
-from units.gateways.evolution import EvolutionService, SentMessage
-from units.models import WhatsAppConnection
+from units.gateways.errors import OutcomeUnknown
 
 log = structlog.get_logger(__name__)
 
@@ -49,65 +36,14 @@ S = MessageStatus
 
 # Between claim and `dispatching` lie milliseconds. Whoever takes longer is dead or frozen.
 CLAIM_LEASE = timedelta(seconds=30)
-# A process frozen for longer than this after it committed `dispatching` may not send any more: its lease could run
-# out under way. Far below SEND_GRACE, which covers what remains between this check and the first byte.
-MAX_FREEZE_SECONDS = 10.0
 # A lane whose messages all wait for something that does not wake it (a chat being settled) is looked at again.
 LOOK_AGAIN = timedelta(seconds=5)
 LOOK_AT_LEAST = timedelta(minutes=1)
-# What WhatsApp has against a message or its number may pass, but not for ever. Whatever else keeps a message from being
-# sent is about the server or the connection, and all messages wait for it to end.
-OF_THIS_MESSAGE = frozenset({"number_check_timed_out", "media_upload_failed"})
-MAX_ATTEMPTS = 6
-RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(minutes=5)
 # How long an idle delivery stays, for a lane that is due soon, and how often it looks.
 LINGER_SECONDS = 3.0
 POLL_SECONDS = 0.05
 DATABASE_PAUSE_SECONDS = 0.5
 SWEEP_SECONDS = 1.0
-
-
-@dataclass(slots=True, kw_only=True)
-class Send:
-    """One message in this process's hands, from claim to record."""
-
-    message_id: UUID
-    connection_id: UUID
-    instance_name: str
-    recipient: str
-    body: str
-    reply_to: str
-    origin: str
-    attempts: int
-    token: UUID
-    # time.monotonic() when `dispatching` was committed.
-    committed_at: float = 0.0
-    outcome: SentMessage | GatewayError | None = None
-
-    @property
-    def certainly_not_sent(self) -> bool:
-        """Nothing went on the wire, so it counts for no cap."""
-        return isinstance(self.outcome, NotSent | Rejected)
-
-    @property
-    def was_answered(self) -> bool:
-        """Whether the gateway has had its last word, so that it can no longer act on this send."""
-        return not isinstance(self.outcome, OutcomeUnknown) or self.outcome.status is not None
-
-    def post(self) -> None:
-        """The call itself, and its outcome. Runs in a thread; never raises."""
-        if time.monotonic() - self.committed_at > MAX_FREEZE_SECONDS:
-            self.outcome = NotSent(answer="too late after dispatching was committed")
-            return
-        try:
-            self.outcome = EvolutionService(self.instance_name).send_message(
-                self.recipient, self.body, quoted_id=self.reply_to or None
-            )
-        except GatewayError as error:
-            self.outcome = error
-        except Exception as error:
-            log.exception("send_crashed", message_id=str(self.message_id))
-            self.outcome = OutcomeUnknown(answer=type(error).__name__)
 
 
 @dataclass(slots=True)
@@ -227,12 +163,9 @@ class Delivery:
         token = sends[0].token
         ours = Message.objects.filter(id__in=[send.message_id for send in sends], claim_token=token, status=S.CLAIMED)
         expired = list(ours.filter(expires_at__lte=ClockNow()).values_list("id", flat=True))
-        opted_out = list(
-            ours.filter(origin=Origin.CAMPAIGN, conversation__contact__addresses__opted_out_at__isnull=False)
-            .exclude(id__in=expired)
-            .distinct()
-            .values_list("id", flat=True)
-        )
+        unwanted = ContactAddress.objects.filter(contact__conversations__messages=OuterRef("pk")).opted_out()
+        campaign = ours.filter(origin=Origin.CAMPAIGN).exclude(id__in=expired)
+        opted_out = list(campaign.filter(Exists(unwanted)).values_list("id", flat=True))
         Message.objects.filter(id__in=expired).move_to(S.EXPIRED, error_code="expired")
         Message.objects.filter(id__in=opted_out).move_to(S.CANCELLED, error_code="opted_out")
         ours.move_to(S.QUEUED, claim_token=None)
@@ -247,7 +180,7 @@ class Delivery:
         """
         for pause in (0.1, 0.3, 1, 3, 10, 30, 0):
             try:
-                return self.record(sends)
+                return record(sends)
             except OperationalError:
                 log.warning("record_delayed", sends=len(sends))
                 close_old_connections()
@@ -260,146 +193,8 @@ class Delivery:
                 self._record_surely([send])
             else:
                 send.outcome = OutcomeUnknown(answer="the answer could not be stored", status=0)
-                self.record(sends)
+                record(sends)
         return None
-
-    def record(self, sends: list[Send]) -> None:
-        """Write what became of `sends`, and free their lanes for the next."""
-        if not sends:
-            return
-        with transaction.atomic():
-            moved = [send for send in sends if _record_one(send)]
-            changes = moved_outbound([send.message_id for send in moved])
-            # Asked of the messages: a merge may have moved them to another chat while they were under way.
-            chats = Message.objects.filter(id__in=[send.message_id for send in moved]).values("conversation_id")
-            Conversation.objects.filter(id__in=chats).refresh_summary()
-            lanes.free(
-                [
-                    lanes.Held(
-                        send.connection_id,
-                        send.token,
-                        answered=send.was_answered,
-                        uncounted=send.origin == Origin.CAMPAIGN and send.certainly_not_sent,
-                    )
-                    for send in sends
-                ]
-            )
-            live.publish(changes)
-
-
-def sweep() -> None:
-    """Free lanes whose holder has lost them, and end what has outlived its time."""
-    with transaction.atomic(), database.cursor() as cursor:
-        cursor.execute(
-            "SELECT connection_id, claim_token FROM send_lanes"
-            " WHERE claim_token IS NOT NULL AND lease_until < crm_now() FOR NO KEY UPDATE SKIP LOCKED"
-        )
-        lost = cursor.fetchall()
-        if lost:
-            held = Message.objects.filter(
-                connection_id__in=[lane for lane, _ in lost], claim_token__in=[token for _, token in lost]
-            )
-            held.filter(status=S.CLAIMED).move_to(S.QUEUED, claim_token=None)
-            uncertain = list(held.filter(status=S.DISPATCHING).values_list("id", flat=True))
-            # The token stays: should the holder come back with an answer after all, his word counts.
-            Message.objects.filter(id__in=uncertain).move_to(S.UNCERTAIN, error_code="unconfirmed")
-            changes = moved_outbound(uncertain)
-            lanes.free([lanes.Held(lane, token, answered=False) for lane, token in lost])
-            live.publish(changes)
-            log.warning("leases_ran_out", lanes=len(lost), uncertain=len(uncertain))
-    with transaction.atomic():
-        late = Message.objects.select_for_update(no_key=True, skip_locked=True).filter(
-            status=S.QUEUED, expires_at__lte=ClockNow()
-        )
-        expired = list(late.order_by("expires_at").values_list("id", flat=True)[:1000])
-        Message.objects.filter(id__in=expired).move_to(S.EXPIRED, error_code="expired")
-        live.publish(moved_outbound(expired))
-
-
-def _record_one(send: Send) -> bool:
-    """Move the message by its outcome; False when it was no longer ours to move."""
-    ours = Message.objects.filter(id=send.message_id, claim_token=send.token)
-    match send.outcome:
-        case SentMessage() as sent:
-            return _record_sent(send, sent)
-        case Disconnected() as error:
-            WhatsAppConnection.objects.filter(id=send.connection_id).update(check_due_at=ClockNow())
-            ring_on_commit("units.tasks.reconcile_connections")
-            moved = ours.move_to(S.QUEUED, claim_token=None, due_at=ClockNow() + RETRY_FIRST)
-        case NotSent() as error if send.attempts + 1 >= MAX_ATTEMPTS and error.code in OF_THIS_MESSAGE:
-            moved = ours.move_to(S.FAILED, error_code=error.code, error=error.answer)
-        case NotSent() as error:
-            wait_for = min(RETRY_FIRST * 2 ** min(send.attempts, 10), RETRY_MOST)
-            moved = ours.move_to(S.QUEUED, claim_token=None, due_at=ClockNow() + wait_for)
-        case Rejected() as error:
-            moved = ours.move_to(S.FAILED, error_code=error.code, error=error.answer)
-            if isinstance(error, NotOnWhatsApp):
-                _addresses(send).filter(kind=AddressKind.PHONE).update(not_on_whatsapp_at=ClockNow())
-        case GatewayError() as error:
-            moved = ours.move_to(S.UNCERTAIN, error_code="unconfirmed", error=error.answer)
-        case None:
-            raise AssertionError("recorded before its outcome was known")
-    # Not what the gateway said: that has the customer's number in it, and is kept on the message.
-    log.info(
-        "send_failed",
-        message_id=str(send.message_id),
-        outcome=type(error).__name__,
-        code=error.code,
-        status=error.status,
-    )
-    return bool(moved)
-
-
-def _record_sent(send: Send, sent: SentMessage) -> bool:
-    ours = Message.objects.filter(id=send.message_id, claim_token=send.token)
-    values = {
-        "external_id": sent.external_id,
-        "sent_at": ClockNow(),
-        "receipt_due_at": ClockNow() + Message.RECEIPT_PATIENCE,
-        "error_code": "",
-        "error": "",
-    }
-    if send.origin == Origin.CAMPAIGN:
-        # In the chat it stands where it was sent, not where it was planned.
-        values["happened_at"] = ClockNow()
-    try:
-        with transaction.atomic():
-            moved = ours.move_to(S.SENT, **values)
-    except IntegrityError:
-        moved = _replace_twin(send, sent, ours, values)
-    # The JID of the answer is the canonical one, and may differ from the number that was asked for.
-    if sent.jid:
-        kind = AddressKind.LID if sent.jid.endswith("@lid") else AddressKind.PHONE
-        _addresses(send).filter(kind=kind).exclude(jid=sent.jid).update(jid=sent.jid, jid_at=ClockNow())
-    log.info("sent", message_id=str(send.message_id), external_id=sent.external_id)
-    return bool(moved)
-
-
-def _replace_twin(send: Send, sent: SentMessage, ours: MessageQuerySet, values: dict[str, Any]) -> int:
-    """Something else told of this message first, and it was taken for one typed on the phone. The answer wins.
-
-    What has become of it since then is ours.
-    """
-    rows = Message.objects.filter(connection_id=send.connection_id, external_id=sent.external_id)
-    twin = rows.filter(origin__in=[Origin.PHONE, Origin.GATEWAY]).select_for_update().first()
-    if twin is None:
-        return 0
-    twin.delete()
-    moved = ours.move_to(S.SENT, **values)
-    if moved and twin.status != S.SENT:
-        times = {name: getattr(twin, name) for name in ("delivered_at", "read_at", "played_at")}
-        ours.move_to(twin.status, error_code=twin.error_code, error=twin.error, **times)
-    if moved and twin.deleted_at:
-        ours.update(deleted_at=twin.deleted_at)
-    if moved and twin.edited_at:
-        ours.update(edited_at=twin.edited_at, body=twin.body, details=twin.details)
-    Conversation.objects.filter(id=twin.conversation_id).refresh_summary()
-    return moved
-
-
-def _addresses(send: Send) -> QuerySet[ContactAddress]:
-    contact = Message.objects.filter(id=send.message_id).values("conversation__contact_id")
-    return ContactAddress.objects.filter(contact_id__in=contact)
 
 
 _LOCK_DUE_LANES = """
@@ -440,8 +235,10 @@ WHERE m.id = ANY(%(ids)s) AND m.claim_token = %(token)s AND m.status = 'claimed'
   AND c.id = m.connection_id AND c.status = 'connected'
   AND (m.expires_at IS NULL OR m.expires_at > crm_now())
   AND NOT (m.origin = 'campaign' AND EXISTS (
-    SELECT 1 FROM conversations v JOIN contact_addresses a ON a.contact_id = v.contact_id
-    WHERE v.id = m.conversation_id AND a.opted_out_at IS NOT NULL))
+    SELECT 1 FROM conversations v
+    JOIN contact_addresses a ON a.contact_id = v.contact_id
+    JOIN opt_outs o ON o.unit_id = a.unit_id AND o.kind = a.kind AND o.value = a.value AND o.lifted_at IS NULL
+    WHERE v.id = m.conversation_id))
 RETURNING m.id
 """
 

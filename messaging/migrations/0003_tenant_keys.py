@@ -6,7 +6,7 @@ from crm_whatsapp.db import tenant_key
 
 
 class Migration(migrations.Migration):
-    dependencies = [("messaging", "0003_search")]
+    dependencies = [("messaging", "0002_initial")]
 
     operations = [
         tenant_key("contact_addresses", "contact_id", "contacts", on_delete="CASCADE"),
@@ -16,4 +16,10 @@ class Migration(migrations.Migration):
         tenant_key("messages", "sender_id", "contacts", on_delete="SET NULL"),
         tenant_key("message_media", "message_id", "messages", on_delete="CASCADE"),
         tenant_key("contact_merges", "kept_id", "contacts", on_delete="CASCADE"),
+        tenant_key("contact_tags", "contact_id", "contacts", on_delete="CASCADE"),
+        tenant_key("contact_tags", "tag_id", "tags", on_delete="CASCADE"),
+        tenant_key("message_media", "attachment_id", "attachments", on_delete="SET NULL"),
+        tenant_key("chat_actions", "connection_id", "unit_whatsapp_connections", on_delete="CASCADE"),
+        tenant_key("chat_actions", "conversation_id", "conversations", on_delete="CASCADE"),
+        tenant_key("chat_actions", "message_id", "messages", on_delete="CASCADE"),
     ]

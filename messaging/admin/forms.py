@@ -39,7 +39,7 @@ class AddressForm(forms.ModelForm):
 
     class Meta:
         model = ContactAddress
-        fields = ["value", "opted_out_at"]
+        fields = ["value"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

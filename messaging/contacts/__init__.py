@@ -1,0 +1,1 @@
+"""What a unit knows of its contacts: consent, tags, attributes, segments."""

@@ -1,0 +1,44 @@
+"""Ends what nobody holds any more, and what has outlived its time (I4)."""
+
+import structlog
+from django.db import connection as database
+from django.db import transaction
+
+from crm_whatsapp.db import ClockNow
+from messaging import lanes
+from messaging.models import Message, MessageStatus
+from messaging.services import moved_outbound
+from units import live
+
+log = structlog.get_logger(__name__)
+
+S = MessageStatus
+
+
+def sweep() -> None:
+    """Free lanes whose holder has lost them, and end what has outlived its time."""
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute(
+            "SELECT connection_id, claim_token FROM send_lanes"
+            " WHERE claim_token IS NOT NULL AND lease_until < crm_now() FOR NO KEY UPDATE SKIP LOCKED"
+        )
+        lost = cursor.fetchall()
+        if lost:
+            held = Message.objects.filter(
+                connection_id__in=[lane for lane, _ in lost], claim_token__in=[token for _, token in lost]
+            )
+            held.filter(status=S.CLAIMED).move_to(S.QUEUED, claim_token=None)
+            uncertain = list(held.filter(status=S.DISPATCHING).values_list("id", flat=True))
+            # The token stays: should the holder come back with an answer after all, his word counts.
+            Message.objects.filter(id__in=uncertain).move_to(S.UNCERTAIN, error_code="unconfirmed")
+            changes = moved_outbound(uncertain)
+            lanes.free([lanes.Held(lane, token, answered=False) for lane, token in lost])
+            live.publish(changes)
+            log.warning("leases_ran_out", lanes=len(lost), uncertain=len(uncertain))
+    with transaction.atomic():
+        late = Message.objects.select_for_update(no_key=True, skip_locked=True).filter(
+            status=S.QUEUED, expires_at__lte=ClockNow()
+        )
+        expired = list(late.order_by("expires_at").values_list("id", flat=True)[:1000])
+        Message.objects.filter(id__in=expired).move_to(S.EXPIRED, error_code="expired")
+        live.publish(moved_outbound(expired))
