@@ -10,7 +10,18 @@ from django.db import connection as database
 from django.urls import URLPattern, URLResolver, get_resolver
 from rest_framework.test import APIClient
 
-from messaging.models import ContactMerge, Message, MessageMedia
+from campaigns.models import Campaign, CampaignVariant
+from crm_whatsapp.db import ClockNow
+from messaging.models import (
+    ActionKind,
+    Attachment,
+    ChatAction,
+    ContactMerge,
+    ContactTag,
+    Message,
+    MessageMedia,
+    Tag,
+)
 from tests.factories import campaign, contact, conversation, reply
 from units.models import Unit, User
 from units.services import create_unit, delete_unit
@@ -100,22 +111,51 @@ LINKS = [
     ("messages", "connection_id"),
     ("messages", "sender_id"),
     ("message_media", "message_id"),
+    ("message_media", "attachment_id"),
+    ("chat_actions", "connection_id"),
+    ("chat_actions", "conversation_id"),
+    ("chat_actions", "message_id"),
     ("contact_merges", "kept_id"),
+    ("contact_tags", "contact_id"),
+    ("contact_tags", "tag_id"),
+    ("campaigns", "attachment_id"),
+    ("campaign_variants", "campaign_id"),
+    ("campaign_variants", "attachment_id"),
     ("campaign_recipients", "campaign_id"),
     ("campaign_recipients", "contact_id"),
     ("campaign_recipients", "message_id"),
 ]
 
 
+def fill(unit: Unit) -> None:
+    """A row of every table that links to others of the unit."""
+    message = reply(unit)
+    person = message.conversation.contact
+    attachment = Attachment.objects.create(unit=unit, kind="image", file="a.png", mime_type="image/png", size=1)
+    MessageMedia.objects.create(unit=unit, message=message, attachment=attachment)
+    ChatAction.objects.create(
+        unit=unit,
+        connection=message.connection,
+        conversation=message.conversation,
+        message=message,
+        kind=ActionKind.READ,
+        expires_at=ClockNow(),
+    )
+    ContactMerge.objects.create(unit=unit, kept=person, absorbed_id=uuid.uuid4())
+    ContactTag.objects.create(unit=unit, contact=person, tag=Tag.objects.create(unit=unit, name="VIP"))
+    made = campaign(unit, people=1, start=False)
+    Campaign.objects.filter(pk=made.pk).update(attachment=attachment)
+    CampaignVariant.objects.create(unit=unit, campaign=made, position=1, content="Olá", attachment=attachment)
+
+
 @pytest.mark.parametrize(("table", "column"), LINKS)
 def test_the_database_refuses_a_row_that_links_two_units(unit: Unit, table: str, column: str) -> None:
     other = create_unit("Outra")
     for owner in (unit, other):
-        message = reply(owner)
-        if owner == unit:
-            MessageMedia.objects.create(unit=owner, message=message)
-        ContactMerge.objects.create(unit=owner, kept=message.conversation.contact, absorbed_id=uuid.uuid4())
-        campaign(owner, people=1, start=False)
+        fill(owner)
+    # Their parents are the other unit's, and may have one each.
+    MessageMedia.objects.filter(unit=other).delete()
+    CampaignVariant.objects.filter(unit=other).delete()
     parent = {
         "contact_id": "contacts",
         "kept_id": "contacts",
@@ -124,6 +164,8 @@ def test_the_database_refuses_a_row_that_links_two_units(unit: Unit, table: str,
         "message_id": "messages",
         "campaign_id": "campaigns",
         "connection_id": "unit_whatsapp_connections",
+        "attachment_id": "attachments",
+        "tag_id": "tags",
     }[column]
     with pytest.raises(IntegrityError, match="same_unit"), transaction.atomic(), database.cursor() as cursor:
         cursor.execute(

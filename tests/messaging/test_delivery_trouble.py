@@ -17,7 +17,7 @@ from crm_whatsapp.db import ClockNow
 from messaging import lanes, people, services
 from messaging.delivery import Delivery, sweep
 from messaging.delivery.outcomes import record
-from messaging.models import Contact, ContactAddress, Message, MessageStatus, OptOut, SendLane
+from messaging.models import ContactAddress, Message, MessageStatus, OptOut, SendLane
 from tests.factories import CONNECTED, campaign, contact, conversation, opt_out, reply
 from tests.messaging.on_the_wire import deliver, statuses, texts
 from tests.sandbox_process import Sandbox
@@ -271,7 +271,7 @@ def test_pausing_while_a_message_is_put_back_blocks_neither(unit: Unit, phone: s
         feed_campaigns()
         delivery = Delivery()
         held = delivery.claim(5)
-        opt_out(Contact.objects.get())
+        opt_out(made.recipients.get().contact)
         threads = [
             in_thread(lambda delivery=delivery, held=held: delivery.dispatch(held), errors),  # type: ignore[misc]
             in_thread(lambda made=made: CampaignService(made).pause(), errors),  # type: ignore[misc]
