@@ -6,62 +6,26 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from pathlib import Path
 from random import Random
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messaging.events import ContactsChanged, MessageKind, MessageReceived
+from tests.webhooks.mutations import NASTY, places, real_bodies
 from webhooks.parsers.events import ChatsChanged, Envelope, Ignored
 from webhooks.parsers.evolution import EVENTS, parse
 from webhooks.parsers.raw import RAW_MAX
 from webhooks.parsers.redaction import without_secrets
 from webhooks.parsers.values import NAME_MAX, TEXT_MAX
 
-EVOLUTION = Path(__file__).parents[1] / "evolution"
-BODIES = [json.loads(path.read_text())["payload"] for path in sorted((EVOLUTION / "payloads").glob("*.json"))] + [
-    body
-    for path in sorted((EVOLUTION / "webhooks").glob("*.json"))
-    if (body := json.loads(path.read_text()).get("body")) is not None
-]
+BODIES = real_bodies()
 
 # With the lone surrogates and NUL that JSON's escapes can bring.
 TEXTS = st.text(st.characters() | st.characters(categories=["Cs"]) | st.just("\x00"), max_size=20)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4))
-NASTY: st.SearchStrategy[object] = st.sampled_from(
-    [
-        None,
-        "",
-        "\x00",
-        "a\ud800b\x00",
-        [],
-        {},
-        [[]],
-        [None],
-        {"": {}},
-        -1,
-        0,
-        True,
-        10**400,
-        -(2**63) - 1,
-        1.5,
-        math.nan,
-        math.inf,
-        "9" * 5000,
-        "²",
-        "١٢٣@s.whatsapp.net",
-        "@",
-        "x" * 500,
-        {"low": -1, "high": 2**40},
-        {"low": True},
-        "2024-13-45T99:99Z",
-        "0001-01-01T00:00:00+23:59",
-        "http://[",
-    ]
-)
+HOSTILE = st.sampled_from(NASTY)
 
 
 def leaves(value: object) -> Iterator[object]:
@@ -99,14 +63,6 @@ def assert_storable(envelope: Envelope) -> None:
             assert len(event.push_name or "") <= NAME_MAX
 
 
-def places(value: object) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) in a JSON value."""
-    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in pairs:
-        yield value, key
-        yield from places(inner)
-
-
 @settings(deadline=None)
 @given(JSON, st.none() | TEXTS)
 def test_any_json_value_is_read(body: object, path_event: str | None) -> None:
@@ -120,7 +76,7 @@ def test_any_data_of_any_event_is_read(event: str, data: object) -> None:
 
 
 @settings(max_examples=600, deadline=None)
-@given(st.sampled_from(BODIES), st.randoms(use_true_random=False), st.lists(NASTY | JSON, min_size=1, max_size=4))
+@given(st.sampled_from(BODIES), st.randoms(use_true_random=False), st.lists(HOSTILE | JSON, min_size=1, max_size=4))
 def test_a_damaged_real_body_is_read(body: object, random: Random, values: list[object]) -> None:
     damaged = copy.deepcopy(body)
     for value in values:
