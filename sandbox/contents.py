@@ -32,6 +32,21 @@ def _card(name: str, number: str) -> Json:
     return {"displayName": name, "vcard": vcard}
 
 
+def sent_contacts(cards: list[Json]) -> Json:
+    """What the gateway makes of ``[{fullName, wuid?, phoneNumber}]`` (baileys-sendContact.json)."""
+    made = []
+    for card in cards:
+        number = str(card["phoneNumber"])
+        digits = str(card.get("wuid") or "".join(filter(str.isdigit, number)))
+        name = str(card["fullName"])
+        lines = [f"N:{name}", f"FN:{name}", f"item1.TEL;waid={digits}:{number}", "item1.X-ABLabel:Celular"]
+        vcard = "\n".join(["BEGIN:VCARD", "VERSION:3.0", *lines, "END:VCARD"])
+        made.append({"displayName": name, "vcard": vcard})
+    if len(made) == 1:
+        return {"contactMessage": made[0]}
+    return {"contactsArrayMessage": {"displayName": f"{len(made)} contacts", "contacts": made}}
+
+
 def poll(wanted: Json) -> Json:
     """``{name, options: [text], selectable?}``. Its votes never reach the gateway's webhook."""
     options = [{"optionName": str(option)} for option in wanted["options"]]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import random
 import re
+import secrets
 import time
 from typing import Any
 
@@ -80,6 +81,7 @@ class Messaging:
         *,
         options: Json | None = None,
         with_context: bool = True,
+        is_poll: bool = False,
     ) -> Json:
         """Send ``content`` and return the answer of the call.
 
@@ -97,6 +99,8 @@ class Messaging:
             raise EvolutionError(400, ["Error: Connection Closed"])
 
         record = self._record(instance, to["jid"], content, options.get("quoted"), with_context)
+        if is_poll:
+            as_sent_poll(record)
         answer = {**record}
         del answer["id"]
         self._reach_the_phone(instance, record, nacked=kind == "nacked")
@@ -157,7 +161,7 @@ class Messaging:
             for part in content.values():
                 if isinstance(part, dict):
                     part["contextInfo"] = context
-        kind = next(iter(content))
+        kind = kind_of(content)
         record |= {"messageType": kind, "messageTimestamp": now, "instanceId": instance.id, "source": "web"}
         return record
 
@@ -184,7 +188,7 @@ class Messaging:
         self._store(instance, record)
         chat = self.chat(instance, key["remoteJid"])
         if record["messageType"] != "reactionMessage":
-            chat.bubbles.append(Bubble(key["id"], text, steady_time(), mine=False))
+            chat.bubbles.append(Bubble(key["id"], text, steady_time(), mine=False, file=file_of(record["message"])))
             chat.unread += 1
         chat.touched_at = steady_time()
         other = self._state.owners.get(key["remoteJid"])
@@ -259,8 +263,8 @@ class Messaging:
             "pushName": "Você" if from_me else name,
             "status": "SERVER_ACK" if from_me else "DELIVERY_ACK",
             "message": content,
-            **({"contextInfo": context} if context or next(iter(content)) not in WITHOUT_CONTEXT else {}),
-            "messageType": next(iter(content)),
+            **({"contextInfo": context} if context or kind_of(content) not in WITHOUT_CONTEXT else {}),
+            "messageType": kind_of(content),
             "messageTimestamp": sent_at,
             "instanceId": instance.id,
             "source": device_of(message_id),
@@ -269,7 +273,9 @@ class Messaging:
         chat.name = chat.name or (None if from_me else name)
         chat.lid = lid or chat.lid
         if not any(bubble.id == message_id for bubble in reversed(chat.bubbles[-50:])):
-            chat.bubbles.append(Bubble(message_id, describe(content), steady_time(), mine=not from_me))
+            chat.bubbles.append(
+                Bubble(message_id, describe(content), steady_time(), mine=not from_me, file=file_of(content))
+            )
             chat.unread += from_me
         chat.touched_at = steady_time()
         self._state.touch()
@@ -348,6 +354,14 @@ class Messaging:
         self._state.touch()
         return len(unread)
 
+    def show_read(self, instance: Instance, messages: list[tuple[str, str]]) -> None:
+        """The customer's phone shows that the unit has read these messages (chat, id)."""
+        for jid, message_id in messages:
+            for bubble in self.chat(instance, jid).bubbles:
+                if bubble.id == message_id and bubble.mine:
+                    bubble.status = "read"
+        self._state.touch()
+
     def chat(self, instance: Instance, jid: str) -> Chat:
         """The chat with a customer, made when it is not there.
 
@@ -363,6 +377,15 @@ class Messaging:
 
     def _reachable(self, instance: Instance) -> bool:
         return instance.state == "open" and self._state.instances.get(instance.name) is instance
+
+
+def as_sent_poll(record: Json) -> None:
+    """A poll that the gateway sends has its secret, and its context with that (baileys-sendPoll.json)."""
+    part = record["message"]["pollCreationMessageV3"]
+    part.pop("contextInfo", None)
+    secret = {str(position): byte for position, byte in enumerate(secrets.token_bytes(32))}
+    beside = {"messageSecret": secret, "contextInfo": record.pop("contextInfo")}
+    record["message"] = {"messageContextInfo": beside, "pollCreationMessageV3": part}
 
 
 def context_info(now: int) -> Json:
@@ -387,9 +410,21 @@ def show_receipt(chat: Chat, message_id: str, status: str) -> None:
             return
 
 
+def kind_of(content: Json) -> str:
+    """The member that says what a WhatsApp message object is."""
+    return next(name for name in content if name != "messageContextInfo")
+
+
+def file_of(content: Json) -> str:
+    """The type of the file that is in a WhatsApp message object; empty without one."""
+    part = content[kind_of(content)]
+    return str(part["mimetype"]) if isinstance(part, dict) and "mediaKey" in part else ""
+
+
 def describe(content: Json) -> str:
     """A WhatsApp message object in one line, as a phone's chat list shows it."""
-    kind, part = next(iter(content.items()))
+    kind = kind_of(content)
+    part = content[kind]
     if kind == "conversation":
         return str(part)
     if not isinstance(part, dict):

@@ -39,6 +39,8 @@ Under ``/phone/api/instances/{name}`` (percent-encoded):
     ``[{id, to, text, kind, at}]``: what reached WhatsApp, oldest first. ``at`` is wall clock in float seconds
     that never
     runs backwards, so gaps are exact. The list outlives the instance.
+``GET /media?id=``
+    The file of a message.
 ``POST /receipts {id, status}``
     DELIVERY_ACK, READ, PLAYED or ERROR for a message.
 ``POST /read {from}``
@@ -85,7 +87,7 @@ from sandbox import contents
 from sandbox.changes import CALL_STATUSES, Changes, key_of
 from sandbox.lifecycle import Lifecycle
 from sandbox.media import DEFAULT_MIMETYPES, media_content
-from sandbox.messaging import BUBBLE_STATUS, Messaging
+from sandbox.messaging import BUBBLE_STATUS, Messaging, file_of
 from sandbox.numbers import create_jid, filed_as, phone_of
 from sandbox.state import FAULTS, SERVER_MODES, Chat, Instance, Json, State, StoredMessage, phone_message_id
 from sandbox.webhooks import WebhookSender
@@ -99,6 +101,9 @@ PAGE_HEADERS = {
     ),
     "Cache-Control": "no-store",
 }
+
+# What a browser may show from here as what it says it is.
+SHOWN = {"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "audio/ogg", "audio/mpeg"}
 
 # The page shows no more than this many rows of a list; the API gives all.
 PAGE_ROWS = 200
@@ -139,6 +144,7 @@ class Phone:
             Route("/api/instances", self.instances),
             Route(f"{one}/qr", self.qr),
             Route(f"{one}/sent", self.sent),
+            Route(f"{one}/media", self.media),
             *[Route(f"{one}/{action}", handler, methods=["POST"]) for action, handler in posts.items()],
             Route("/api/server", self.server, methods=["POST"]),
             Route("/api/absent", self.absent, methods=["POST"]),
@@ -313,6 +319,19 @@ class Phone:
             self._state.files.pop(_text(body, "id"), None)
         return JSONResponse({})
 
+    async def media(self, request: Request) -> Response:
+        """GET: the file of a message, as the customer's phone shows it: pictures, sound and film; the rest is saved."""
+        stored = self._instance(request).messages.get(request.query_params.get("id", ""))
+        raw = self._state.files.get(stored.key["id"]) if stored else None
+        if stored is None or raw is None or not stored.record["message"]:
+            raise HTTPException(404, "Não há esse arquivo.")
+        mimetype = file_of(stored.record["message"]).partition(";")[0]
+        shown = mimetype if mimetype in SHOWN else "application/octet-stream"
+        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
+        if shown != mimetype:
+            headers["Content-Disposition"] = "attachment"
+        return Response(raw, media_type=shown, headers=headers)
+
     async def raw(self, request: Request) -> Response:
         """POST: any event, as given."""
         instance, body = self._instance(request), await _body(request)
@@ -455,6 +474,8 @@ def _chat_row(chat: Chat) -> Json:
         "last_mine": last and last.mine,
         "at": chat.touched_at,
         "unread": chat.unread,
+        "typing": chat.typing,
+        "typed": chat.typed,
     }
 
 

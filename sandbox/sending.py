@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from sandbox import contents
 from sandbox.errors import EvolutionError
 from sandbox.media import media_content
 from sandbox.messaging import Messaging
@@ -21,6 +22,7 @@ from sandbox.webhooks import WebhookSender
 NUMBER = {"number": "Invalid format"}
 DELAY = {"delay": "Enter a value in milliseconds"}
 MEDIA_TYPES = ("image", "document", "video", "audio")
+TOO_MANY_VALUES = "values does not meet maximum length of 10"
 
 
 class MessageRoutes:
@@ -39,6 +41,9 @@ class MessageRoutes:
             ("POST", "message", "sendWhatsAppAudio"): self.send_audio,
             ("POST", "message", "sendReaction"): self.send_reaction,
             ("POST", "message", "sendLocation"): self.send_location,
+            ("POST", "message", "sendSticker"): self.send_sticker,
+            ("POST", "message", "sendContact"): self.send_contact,
+            ("POST", "message", "sendPoll"): self.send_poll,
             ("POST", "chat", "findMessages"): self.find_messages,
             ("POST", "chat", "whatsappNumbers"): self.whatsapp_numbers,
             ("POST", "chat", "markMessageAsRead"): self.mark_as_read,
@@ -157,6 +162,51 @@ class MessageRoutes:
         content = {"locationMessage": {**place, "name": body["name"], "address": body["address"]}}
         return 201, await self._messaging.send(call.target, body["number"], content, options=body)
 
+    async def send_sticker(self, call: Call) -> Answer:
+        """POST /message/sendSticker/{name} ``{number, sticker}``.
+
+        Not recorded: the request is Evolution's own schema, the answer has the shape of the other files
+        (baileys-messages.upsert-in-sticker.json has that of a sticker).
+        """
+        body = call.body
+        self._check(body, ("number",), {"sticker": "string"})
+        sticker, upload = body.get("sticker"), body.get("file")
+        if isinstance(upload, tuple):
+            raw = upload[1]
+        elif isinstance(sticker, str) and (is_url(sticker) or is_base64(sticker)):
+            raw = await self._load(sticker)
+        else:
+            raise EvolutionError(400, ["Owned media must be a url or base64"])
+        content = media_content("sticker", raw, file_name=None, mimetype=None, caption=None)
+        return 201, await self._send_file(call.target, body, content, raw)
+
+    async def send_contact(self, call: Call) -> Answer:
+        """POST /message/sendContact/{name} ``{number, contact: [{fullName, wuid?, phoneNumber}]}``."""
+        body = call.body
+        self._check(body, ("number", "contact"), {"contact": "array"})
+        cards = [card if isinstance(card, dict) else {} for card in body["contact"]]
+        refuse(
+            [
+                problem
+                for position, card in enumerate(cards)
+                for problem in problems(card, ("fullName", "phoneNumber"), path=f"contact[{position}]")
+            ]
+        )
+        content = contents.sent_contacts(cards)
+        return 201, await self._messaging.send(call.target, body["number"], content, options=body)
+
+    async def send_poll(self, call: Call) -> Answer:
+        """POST /message/sendPoll/{name} ``{number, name, selectableCount, values}``: 2 to 10 values."""
+        body = call.body
+        types = {"name": "string", "selectableCount": "integer", "values": "array"}
+        self._check(body, ("number", "name", "selectableCount", "values"), types)
+        if len(body["values"]) not in range(2, 11):
+            refuse(["values does not meet minimum length of 2" if len(body["values"]) < 2 else TOO_MANY_VALUES])
+        wanted = {"name": body["name"], "options": body["values"], "selectable": body["selectableCount"]}
+        content = contents.poll(wanted)
+        # Its members stand in this order, and the context in messageContextInfo (baileys-sendPoll.json).
+        return 201, await self._messaging.send(call.target, body["number"], content, options=body, is_poll=True)
+
     # Looking up
 
     async def find_messages(self, call: Call) -> Answer:
@@ -205,6 +255,9 @@ class MessageRoutes:
         if not call.target.started:
             error = "TypeError: Cannot read properties of undefined (reading 'readMessages')"
             raise EvolutionError(500, ["Read messages fail", error])
+        # A key with a LID is dropped, and so is one of our own message (baileys-markMessageAsRead-lid.json, -fromMe).
+        read = [key for key in messages or [] if not key["fromMe"] and not str(key["remoteJid"]).endswith("@lid")]
+        self._messaging.show_read(call.target, [(str(key["remoteJid"]), str(key["id"])) for key in read])
         return 201, {"message": "Read messages", "read": "success"}
 
     async def get_base64(self, call: Call) -> Answer:
@@ -243,7 +296,13 @@ class MessageRoutes:
     async def send_presence(self, call: Call) -> Answer:
         """POST /chat/sendPresence/{name}: blocks for ``delay`` milliseconds."""
         self._check(call.body, ("number", "presence", "delay"), {"presence": "string"})
+        instance = call.target
+        chat = self._messaging.chat(instance, self._messaging.look_up(instance, call.body["number"])["jid"])
+        chat.typing, chat.typed = call.body["presence"] == "composing", chat.typed + 1
+        self._state.touch()
         await asyncio.sleep(call.body["delay"] / 1000)
+        chat.typing = False
+        self._state.touch()
         return 201, {"presence": call.body["presence"]}
 
     async def profile_picture(self, call: Call) -> Answer:

@@ -113,7 +113,8 @@ class StoredMessage:
 class Bubble:
     """A message on a customer's phone.
 
-    ``mine`` means: written by the customer. ``status``: sent, delivered, read or failed.
+    ``mine`` means: written by the customer. ``status``: sent, delivered, read or failed. ``file``: the type of what
+    came with it.
     """
 
     id: str
@@ -121,6 +122,7 @@ class Bubble:
     at: float
     mine: bool
     status: str = "sent"
+    file: str = ""
 
 
 @dataclass
@@ -133,6 +135,9 @@ class Chat:
     bubbles: list[Bubble] = field(default_factory=list)
     unread: int = 0
     touched_at: float = 0.0
+    # Whether the customer's phone shows "typing…", and how often it has.
+    typing: bool = False
+    typed: int = 0
 
 
 @dataclass

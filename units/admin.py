@@ -22,7 +22,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, BaseDialogForm
 
-from units.admin_forms import ChangeUserForm, ConnectForm, DeleteUnitForm, NewUserForm
+from units.admin_forms import ChangeUserForm, ConnectForm, DeleteUnitForm, NewUserForm, PaceForm
 from units.gateways.errors import GatewayError
 from units.model_admin import ModelAdmin
 from units.models import (
@@ -35,7 +35,7 @@ from units.models import (
     WhatsAppConnection,
     sha256,
 )
-from units.services import GROUPS_TOLD_LATER, ConnectionService, create_unit, delete_unit
+from units.services import GROUPS_TOLD_LATER, ConnectionService, create_unit, delete_unit, warm_up_in_words
 
 CONNECTION_CHIPS = {
     ConnectionStatus.DISCONNECTED.value: "danger",
@@ -258,7 +258,9 @@ class WhatsAppConnectionAdmin(ModelAdmin):
         "qr_image",
         "pairing_code",
         "qr_expires_at",
+        "warm_up",
     ]
+    form = PaceForm
     fieldsets = [
         (
             None,
@@ -276,8 +278,10 @@ class WhatsAppConnectionAdmin(ModelAdmin):
             {
                 "fields": [
                     ("interval_seconds", "jitter_seconds"),
-                    "daily_cap",
+                    ("daily_cap", "in_use_since"),
+                    "warm_up",
                     ("window_start", "window_end"),
+                    "window_days",
                 ]
             },
         ),
@@ -317,6 +321,10 @@ class WhatsAppConnectionAdmin(ModelAdmin):
     @display(description=_("status"), ordering="status", label=CONNECTION_CHIPS)
     def status_chip(self, connection: WhatsAppConnection) -> tuple[str, str]:
         return connection.status, connection.get_status_display()
+
+    @display(description=_("warm-up"))
+    def warm_up(self, connection: WhatsAppConnection) -> str:
+        return warm_up_in_words()
 
     @display(description=_("QR code"))
     def qr_image(self, connection: WhatsAppConnection) -> SafeString:

@@ -4,9 +4,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from units.models import Unit, User
+from units.models import Unit, User, Weekday, WhatsAppConnection
 
 
 class EmailIsLowerCase(forms.ModelForm):
@@ -56,3 +56,18 @@ class ConnectForm(BaseDialogForm):
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Only for a pairing code, to type on the phone. Leave empty to scan a QR code."),
     )
+
+
+class PaceForm(forms.ModelForm):
+    """A number's pace, with a box for each day of the week."""
+
+    window_days = forms.TypedMultipleChoiceField(
+        label=_("Send campaigns on"),
+        choices=Weekday,
+        coerce=int,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = WhatsAppConnection
+        fields = ["window_days"]

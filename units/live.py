@@ -1,7 +1,6 @@
 """The feed of a unit: what changed, in the order of commits."""
 
 import json
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,29 +30,40 @@ def publish(changes: Iterable[Change]) -> None:
     lock other rows after it could wait for each other.
     """
     # What changed twice is looked at once; what was said of it last is what it is.
-    by_unit: dict[UUID, dict[tuple[str, UUID], Change]] = defaultdict(dict)
+    latest: dict[tuple[UUID, str, UUID], Change] = {}
     for change in changes:
-        by_unit[change.unit_id][change.kind, change.object_id] = change
+        latest[change.unit_id, change.kind, change.object_id] = change
+    if not latest:
+        return
     with connection.cursor() as cursor:
-        for unit_id, unit_changes in sorted(by_unit.items()):
-            cursor.execute(
-                "INSERT INTO unit_feeds AS feed (unit_id, last_seq) VALUES (%(unit)s, %(count)s)"
-                " ON CONFLICT (unit_id) DO UPDATE SET last_seq = feed.last_seq + excluded.last_seq"
-                " RETURNING last_seq",
-                {"unit": unit_id, "count": len(unit_changes)},
-            )
-            (last_seq,) = cursor.fetchone()
-            cursor.execute(
-                "INSERT INTO live_events (unit_id, seq, kind, object_id, data)"
-                " SELECT %(unit)s, %(first)s + place - 1, kind, object_id, data::jsonb FROM unnest("
-                " %(kind)s::text[], %(object)s::uuid[], %(data)s::text[]) WITH ORDINALITY"
-                " AS change (kind, object_id, data, place)",
-                {
-                    "unit": unit_id,
-                    "first": last_seq - len(unit_changes) + 1,
-                    "kind": [change.kind for change in unit_changes.values()],
-                    "object": [change.object_id for change in unit_changes.values()],
-                    "data": [json.dumps(change.data) for change in unit_changes.values()],
-                },
-            )
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(unit_id)])
+        cursor.execute(
+            _PUBLISH,
+            {
+                "channel": CHANNEL,
+                "units": [change.unit_id for change in latest.values()],
+                "kinds": [change.kind for change in latest.values()],
+                "objects": [change.object_id for change in latest.values()],
+                "data": [json.dumps(change.data) for change in latest.values()],
+            },
+        )
+
+
+# One statement for any number of units: a batch of sends is of as many. The counters are locked in the order of units.
+_PUBLISH = """
+WITH change AS MATERIALIZED (
+    SELECT unit_id, kind, object_id, data::jsonb,
+           row_number() OVER (PARTITION BY unit_id ORDER BY place) AS turn
+    FROM unnest(%(units)s::uuid[], %(kinds)s::text[], %(objects)s::uuid[], %(data)s::text[]) WITH ORDINALITY
+        AS change (unit_id, kind, object_id, data, place)
+), feed AS (
+    INSERT INTO unit_feeds AS feed (unit_id, last_seq)
+    SELECT unit_id, count(*) FROM change GROUP BY unit_id ORDER BY unit_id
+    ON CONFLICT (unit_id) DO UPDATE SET last_seq = feed.last_seq + excluded.last_seq
+    RETURNING unit_id, last_seq
+), written AS (
+    INSERT INTO live_events (unit_id, seq, kind, object_id, data)
+    SELECT unit_id, last_seq - count(*) OVER (PARTITION BY unit_id) + turn, kind, object_id, data
+    FROM change JOIN feed USING (unit_id)
+)
+SELECT pg_notify(%(channel)s, unit_id::text) FROM feed
+"""

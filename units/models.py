@@ -4,7 +4,7 @@ import hashlib
 import secrets
 from datetime import timedelta
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import connection as database
 from django.db import models
 from django.db.models.functions import UUID7
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -321,8 +322,19 @@ class WhatsAppConnection(UUIDPrimaryKeyModel):
         return timedelta(seconds=float(self.interval_seconds))
 
     def clean(self) -> None:
+        """The rules of the pace that span columns, or need the unit. Raises ValidationError by column."""
+        problems: dict[str, Any] = {}
         if (self.window_start is None) != (self.window_end is None):
-            raise ValidationError(_("Give both ends of the sending window, or none."))
+            missing = "window_start" if self.window_start is None else "window_end"
+            problems[missing] = _("Give both ends of the sending window, or none.")
+        if not self.window_days or set(self.window_days) - set(Weekday.values):
+            problems["window_days"] = _("Choose at least one day of the week. To stop campaigns, pause them.")
+        if self.daily_cap == 0:
+            problems["daily_cap"] = _("At least 1, or empty for no limit. To stop campaigns, pause them.")
+        if self.in_use_since and self.in_use_since > timezone.localdate(timezone=ZoneInfo(self.unit.time_zone)):
+            problems["in_use_since"] = _("This day has not come yet.")
+        if problems:
+            raise ValidationError(problems)
 
 
 def instance_name_for(unit_id: object) -> str:

@@ -12,6 +12,7 @@ import structlog
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.bell import ring_on_commit
@@ -56,6 +57,23 @@ def create_unit(name: str, *, owner: User | None = None, time_zone: str = "Ameri
         if owner:
             Membership.objects.create(unit=unit, user=owner, role=Role.OWNER)
     return unit
+
+
+def change_of(connection: WhatsAppConnection) -> live.Change:
+    """The live change that makes whoever watches this number look again."""
+    data = {"status": connection.status}
+    return live.Change(unit_id=connection.unit_id, kind="connection", object_id=connection.pk, data=data)
+
+
+def warm_up_in_words() -> str:
+    """The table by which a young number sends more day by day (settings.CAMPAIGN_WARM_UP), for people."""
+    rows = []
+    for from_day, most in settings.CAMPAIGN_WARM_UP:
+        if most is None:
+            rows.append(gettext("from day %(day)s: no limit") % {"day": from_day})
+        else:
+            rows.append(gettext("from day %(day)s: %(most)s a day") % {"day": from_day, "most": most})
+    return " · ".join(rows) or gettext("No warm-up.")
 
 
 def delete_unit(unit: Unit) -> None:
@@ -144,8 +162,7 @@ class ConnectionService:
         with transaction.atomic():
             WhatsAppConnection.objects.filter(unit=self.unit).update(groups_enabled=enabled)
             connection = self._connection()
-            data = {"status": connection.status}
-            live.publish([live.Change(unit_id=self.unit.id, kind="connection", object_id=connection.id, data=data)])
+            live.publish([change_of(connection)])
         try:
             self._tell_groups(connection)
         except GatewayError as error:
@@ -248,10 +265,7 @@ class ConnectionService:
         if connection.check_due_at and connection.check_due_at <= now:
             ring_on_commit("units.tasks.reconcile_connections")
         if set(changed) - {"check_due_at", "connecting_seen_at"}:
-            data = {"status": connection.status}
-            self.changes.append(
-                live.Change(unit_id=self.unit.id, kind="connection", object_id=connection.id, data=data)
-            )
+            self.changes.append(change_of(connection))
         if "status" in changed:
             log.info(
                 "connection_moved",
@@ -260,7 +274,11 @@ class ConnectionService:
                 status=connection.status,
                 cause=connection.cause,
             )
-            connection_moved.send(sender=WhatsAppConnection, connection=connection, was=before["status"])
+            told: list[tuple[Any, Any]] = connection_moved.send(
+                sender=WhatsAppConnection, connection=connection, was=before["status"]
+            )
+            for _receiver, more in told:
+                self.changes += more or []
         return connection
 
     def _first_code(self, phone_number: str | None) -> ConnectAnswer:

@@ -3,6 +3,7 @@
 from django.dispatch import Signal
 
 # `connection`: as it is now, `was`: its status before. Sent within the transaction of the change, under the row's lock.
+# A receiver may return live changes, which are published with those of the connection.
 connection_moved = Signal()
 
 # `connection`: its instance, and with it all that the gateway keeps of its messages, is about to be deleted. Sent

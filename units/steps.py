@@ -1,6 +1,7 @@
 """What each step changes on a connection's row. Applied to a locked row by `units.services`, which saves it."""
 
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from units.models import ConnectionStatus, DisconnectCause, WhatsAppConnection
 
@@ -33,6 +34,7 @@ WATCHED = (
     "profile_picture_url",
     "check_due_at",
     "connecting_seen_at",
+    "in_use_since",
 )
 
 
@@ -92,6 +94,10 @@ def connected(
     move(connection, now, ConnectionStatus.CONNECTED)
     clear_code(connection)
     connection.cause = DisconnectCause.NONE
+    is_another = phone and connection.phone_number and phone != connection.phone_number
+    if connection.in_use_since is None or is_another:
+        # What it may send a day grows with its age. Who knows better corrects the date.
+        connection.in_use_since = now.astimezone(ZoneInfo(connection.unit.time_zone)).date()
     connection.phone_number = phone or connection.phone_number
     connection.profile_name = (name or connection.profile_name)[:200]
     connection.profile_picture_url = picture or connection.profile_picture_url

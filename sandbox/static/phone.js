@@ -154,7 +154,7 @@ function paintThread({ chat, bubbles }) {
   if (!chat) return;
   shown.customer = chat.name;
   $("chat-title").textContent = chat.name || phoneNumber(chat.number);
-  $("chat-sub").textContent = `${phoneNumber(chat.number)} · celular do cliente`;
+  $("chat-sub").textContent = chat.typing ? "digitando…" : `${phoneNumber(chat.number)} · celular do cliente`;
   $("who-customer").textContent = chat.name || "Cliente";
   $("read").disabled = !bubbles.some((bubble) => !bubble.mine && (bubble.status === "sent" || bubble.status === "delivered"));
   const list = $("bubbles");
@@ -163,10 +163,17 @@ function paintThread({ chat, bubbles }) {
   list.replaceChildren(...bubbles.map((bubble) => {
     const [ticks, word] = TICKS[bubble.status];
     const state = bubble.mine ? null : make("span", { className: bubble.status, textContent: ` ${ticks} ${word}` });
-    return make("li", { className: bubble.mine ? "mine" : "" }, bubble.text,
+    return make("li", { className: bubble.mine ? "mine" : "" }, bubble.text, fileOf(bubble),
       make("small", {}, clock(bubble.at), state, actionsOf(bubble)));
   }));
   if (atEnd) list.scrollTop = list.scrollHeight;
+}
+
+function fileOf(bubble) {
+  if (!bubble.file) return null;
+  const href = `${api}${ofShown("media")}?id=${encodeURIComponent(bubble.id)}`;
+  if (bubble.file.startsWith("image/")) return make("img", { src: href, alt: "", className: "picture" });
+  return make("a", { href, target: "_blank", rel: "noopener", textContent: " abrir" });
 }
 
 // What the customer does with a message: it is his phone that is shown.

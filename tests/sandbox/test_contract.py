@@ -64,6 +64,8 @@ ON_AN_OPEN_INSTANCE = """
     baileys-sendWhatsAppAudio-encoding-false baileys-sendLocation baileys-sendReaction
     baileys-sendReaction-remove baileys-markMessageAsRead baileys-updateMessage-unknown
     baileys-findMessages-by-wrong-id baileys-getBase64-empty-body baileys-deleteMessageForEveryone
+    baileys-sendContact baileys-sendPoll baileys-sendPresence baileys-markMessageAsRead-lid
+    baileys-markMessageAsRead-fromMe baileys-sendText-linkPreview-false
 """.split()  # noqa: SIM905
 
 

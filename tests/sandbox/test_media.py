@@ -107,3 +107,25 @@ def test_the_samples_are_what_they_are_called() -> None:
     assert begin["voz.ogg"].startswith(b"OggS")
     assert begin["orcamento.pdf"].startswith(b"%PDF-")
     assert begin["figurinha.webp"][8:] == b"WEBP"
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "kind", "shown_as"),
+    [
+        ("sendMedia", {"mediatype": "image", "fileName": "a.png"}, "media", "image/png"),
+        ("sendMedia", {"mediatype": "document", "fileName": "a.html"}, "media", "application/octet-stream"),
+        ("sendSticker", {}, "sticker", "image/webp"),
+        ("sendWhatsAppAudio", {}, "audio", "audio/ogg"),
+    ],
+)
+def test_the_customer_s_phone_shows_the_file_that_was_sent(
+    evolution: Evolution, route: str, body: dict[str, str], kind: str, shown_as: str
+) -> None:
+    name = evolution.open()
+    asked = {"number": CUSTOMER, kind: b64encode(files.VOICE).decode(), **body}
+    sent = evolution.call("POST", f"/message/{route}/{name}", asked)
+    assert sent.status_code == 201, sent.text
+    answer = evolution.http.get(f"/phone/api/instances/{name}/media", params={"id": sent.json()["key"]["id"]})
+    assert answer.content == files.VOICE
+    assert answer.headers["Content-Type"].partition(";")[0] == shown_as
+    assert ("Content-Disposition" in answer.headers) is (shown_as == "application/octet-stream")

@@ -15,6 +15,7 @@ from units.gateways.errors import (
     SENTENCES,
     Disconnected,
     GatewayError,
+    InstanceExists,
     InstanceMissing,
     LicenseRequired,
     NotOnWhatsApp,
@@ -261,3 +262,12 @@ def test_a_send_is_never_merely_unavailable() -> None:
 def test_every_code_has_a_sentence_for_a_person() -> None:
     codes = {row.code or row.error.default_code for row in SEND} | {code for _, code in REFUSALS.values()}
     assert all(str(SENTENCES[code]).endswith(".") for code in codes)
+
+
+def test_the_table_in_the_docs_names_every_error_and_code() -> None:
+    page = (REQUESTS.parents[2] / "docs" / "evolution.md").read_text()
+    table = page.partition("### Outcomes of a send\n")[2].partition("\n## ")[0]
+    # That a name is taken is said to `create` alone.
+    for row in [row for row in SEND if row.error is not InstanceExists]:
+        cells = f"| `{row.error.__name__}` | `{row.code or row.error.default_code}` |"
+        assert cells in table

@@ -139,7 +139,7 @@ def test_staff_switch_groups_in_the_admin(
     url = settings.EVOLUTION_URL
     if not is_up:
         settings.EVOLUTION_URL = "http://127.0.0.1:9"
-    form = {"interval_seconds": "2", "jitter_seconds": "0", "groups_enabled": "on"}
+    form = {"interval_seconds": "2", "jitter_seconds": "0", "window_days": ["1", "5"], "groups_enabled": "on"}
     address = reverse("admin:units_whatsappconnection_change", args=[unit.connection.pk])
     page = client.post(address, form, follow=True)
     assert ("servidor" in page.text and "grupos" in page.text.lower()) or is_up

@@ -38,6 +38,7 @@ from units.gateways.evolution_answers import (
     read_webhook,
     text_or_none,
 )
+from units.gateways.evolution_contents import Content, Key, Quote, Text, request_body
 from units.gateways.evolution_http import MAX_ANSWER_BYTES, MAX_BODY_SECONDS, Answer, EvolutionServer
 from units.gateways.evolution_outcomes import MANAGE, SEND, error_for
 
@@ -52,6 +53,8 @@ WEBHOOK_EVENTS: Final = (
     "MESSAGES_EDITED",
     "MESSAGES_DELETE",
     "SEND_MESSAGE",
+    # The echo of our own edits: should the answer be lost, it shows nevertheless.
+    "SEND_MESSAGE_UPDATE",
     # The names of groups, for a number that shows them.
     "GROUPS_UPSERT",
     "CALL",
@@ -279,20 +282,32 @@ class EvolutionService:
         """Send a text, once. A second call is a second message: the server takes no key of ours.
 
         `delay_ms` shows "typing…" that long and holds the call as long. A `quoted_id` the server does not
-        know goes out without a quote, and no error. Without `link_preview` the server does not fetch URLs in
-        the text.
+        know goes out without a quote, and no error (`send` with a Quote does better). Without `link_preview` the
+        server does not fetch URLs in the text.
         """
-        body: dict[str, Any] = {"number": phone_or_jid, "text": content}
+        quoted = {"key": {"id": quoted_id}} if quoted_id else None
+        return self._send(phone_or_jid, Text(text=content, link_preview=link_preview), quoted, delay_ms)
+
+    def send(
+        self, phone_or_jid: str, content: Content, *, quote: Quote | None = None, delay_ms: int = 0
+    ) -> SentMessage:
+        """Send anything that `units.gateways.evolution_contents` has, once, as `send_message` does.
+
+        Raises Rejected("media_unreadable") also when the file cannot be read to its end.
+        """
+        quoted = {"key": quote.key.as_json(), "message": dict(quote.message)} if quote else None
+        return self._send(phone_or_jid, content, quoted, delay_ms)
+
+    def _send(self, to: str, content: Content, quoted: dict[str, Any] | None, delay_ms: int) -> SentMessage:
+        body = content.body(to)
         if delay_ms > 0:
             body["delay"] = delay_ms
-        if quoted_id:
-            body["quoted"] = {"key": {"id": quoted_id}}
-        if not link_preview:
-            body["linkPreview"] = False
+        if quoted:
+            body["quoted"] = quoted
         answer = self._server.call(
             "POST",
-            self._path("/message/sendText"),
-            json_body=body,
+            self._path(content.route),
+            json_body=request_body(body),
             read_timeout=self._send_timeout + delay_ms / 1000,
             unknown=OutcomeUnknown,
         )
@@ -305,6 +320,32 @@ class EvolutionService:
             external_id=external_id,
             jid=identifier_or_none(answer.field("key", "remoteJid"), MAX_JID_CHARACTERS) or "",
             timestamp=read_unix_time(answer.field("messageTimestamp")),
+        )
+
+    # What is done in a chat besides; harmless when it is done twice
+
+    def edit_message(self, phone_or_jid: str, key: Key, text: str) -> None:
+        """Give a text of ours new words. Raises Rejected for a message that the server does not have
+        (baileys-updateMessage-unknown.json); WhatsApp's 15 minutes are not checked by it."""
+        body = {"number": phone_or_jid, "text": text, "key": key.as_json()}
+        self._manage("POST", self._path("/chat/updateMessage"), body)
+
+    def delete_message(self, key: Key) -> None:
+        """Delete a message of ours for everyone. The server says yes to any key."""
+        self._manage("DELETE", self._path("/chat/deleteMessageForEveryone"), key.as_json())
+
+    def mark_read(self, keys: Sequence[Key]) -> None:
+        """Tell the senders that these have been read. The server says yes to anything, and drops keys with a LID
+        (baileys-markMessageAsRead-lid.json)."""
+        self._manage("POST", self._path("/chat/markMessageAsRead"), {"readMessages": [key.as_json() for key in keys]})
+
+    def show_typing(self, phone_or_jid: str, *, milliseconds: int) -> None:
+        """Show "typing…" in a chat; the call lasts as long (baileys-sendPresence.json)."""
+        self._manage(
+            "POST",
+            self._path("/chat/sendPresence"),
+            {"number": phone_or_jid, "presence": "composing", "delay": milliseconds},
+            read_timeout=self._read_timeout + milliseconds / 1000,
         )
 
     def find_messages(

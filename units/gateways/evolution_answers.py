@@ -46,7 +46,8 @@ class InstanceInfo:
     """What the server has stored about an instance. The owner and the profile outlive the session.
 
     `disconnection_reason` is WhatsApp's number for the last end of a session (401: logged out on the phone),
-    and stays after reconnecting. `picture_url` expires.
+    and stays after reconnecting. `picture_url` expires. `updated_at` is moved by every opening and end of a session,
+    a restart of the server included.
     """
 
     instance_id: str
@@ -58,6 +59,7 @@ class InstanceInfo:
     picture_url: str | None
     disconnection_reason: int | None
     disconnected_at: datetime | None
+    updated_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +168,7 @@ def read_instance(row: Mapping[str, Any]) -> InstanceInfo:
         picture_url=text_or_none(row.get("profilePicUrl")),
         disconnection_reason=reason if isinstance(reason, int) else None,
         disconnected_at=_iso_time(row.get("disconnectionAt")),
+        updated_at=_iso_time(row.get("updatedAt")),
     )
 
 

@@ -8,7 +8,7 @@ import re
 import ssl
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPException
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
-from units.gateways.errors import OutcomeUnknown, ServerUnavailable, Unreachable, WrongKey
+from units.gateways.errors import OutcomeUnknown, Rejected, ServerUnavailable, Unreachable, WrongKey
+from units.gateways.evolution_contents import FileUnreadable, Upload, UploadTooSlow
 
 # Node closes a connection that has been idle for 5 s (http.Server.keepAliveTimeout). Reusing it in the moment
 # it does so is a reset before the first byte of an answer, and for a send that is an unknown outcome: so we
@@ -66,7 +67,14 @@ class Answer:
 
     status: int
     body: Any
-    excerpt: str
+    # The beginning of the answer, and what must not be seen of it.
+    _said: str = field(repr=False)
+    _secret: str = field(default="", repr=False)
+
+    @property
+    def excerpt(self) -> str:
+        # Only when somebody asks, which is for an error: it takes a tenth of the time of a send.
+        return excerpt(self._said, self._secret)
 
     @property
     def ok(self) -> bool:
@@ -147,20 +155,27 @@ class EvolutionServer:
         Raises Unreachable when no connection came about, so that certainly nothing was sent, and `unknown`
         when the line broke, or `read_timeout` seconds passed, after that; WrongKey for a key that no header
         can carry. An answer that stalls half-way can make it twice `read_timeout`, which counts per read.
+        A body with a file in it (Upload) that did not get through to its last byte is no request yet: Unreachable;
+        Rejected when its file could not be read.
         """
+        upload = json_body if isinstance(json_body, Upload) else None
+        headers: dict[str, str | bytes] = {
+            # In bytes: as a string, a key with a letter outside Latin-1 fails in mid-request.
+            "apikey": self.api_key.encode(),
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        }
+        if upload is not None:
+            headers["Content-Type"] = "application/json"
         # `from None` everywhere: the exceptions of requests carry the request with its key in the header.
         try:
             response = _connections.fresh().request(
                 method,
                 self.base_url.rstrip("/") + path,
                 params=query,
-                json=json_body,
-                headers={
-                    # In bytes: as a string, a key with a letter outside Latin-1 fails in mid-request.
-                    "apikey": self.api_key.encode(),
-                    "Accept": "application/json",
-                    "Accept-Encoding": "identity",
-                },
+                json=None if upload is not None else json_body,
+                data=upload,
+                headers=headers,
                 timeout=(self.connect_timeout, read_timeout),
                 # A followed 301–303 turns a POST into a GET, and a GET to somewhere else gets our key.
                 allow_redirects=False,
@@ -176,17 +191,22 @@ class EvolutionServer:
             raise WrongKey(answer="the key starts with a space or has a line break in it") from None
         except _BAD_ADDRESS as error:
             raise Unreachable("wrong_address", answer=self._excerpt(str(error))) from None
+        except FileUnreadable as error:
+            raise Rejected("media_unreadable", answer=str(error)) from None
+        except UploadTooSlow:
+            raise Unreachable(answer="the file did not get through in time") from None
         except (OSError, HTTPError, HTTPException, ValueError) as error:
             # requests' own are OSErrors; reading past it lets those of urllib3 and http.client through.
             said = self._excerpt(f"{type(error).__name__}: {error}")
-            raise (Unreachable(answer=said) if _failed_to_connect(error) else unknown(answer=said)) from None
+            never_left = _failed_to_connect(error) or (upload is not None and not upload.is_complete)
+            raise (Unreachable(answer=said) if never_left else unknown(answer=said)) from None
         finally:
             _connections.used_at = time.monotonic()
         try:
             body = json.loads(content)
         except (ValueError, RecursionError):
             body = NOT_JSON
-        return Answer(response.status_code, body, self._excerpt(content[:8192].decode(errors="replace")))
+        return Answer(response.status_code, body, content[:8192].decode(errors="replace"), self.api_key)
 
     def _excerpt(self, text: str) -> str:
         return excerpt(text, self.api_key)
