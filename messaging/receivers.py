@@ -1,12 +1,15 @@
-"""What follows here from what happens to connections."""
+"""What follows here from what happens to connections, and to messages."""
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.dispatch import receiver
 
-from messaging import media
+from messaging import breaker, media, stale
+from messaging.signals import messages_moved
+from units import live
 from units.models import ConnectionStatus, WhatsAppConnection
 from units.signals import connection_moved
 
@@ -16,3 +19,17 @@ def load_what_waited(sender: Any, connection: WhatsAppConnection, was: str, **kw
     """Files that waited for the number come once it is back; after the commit, so that nobody waits for their rows."""
     if connection.status == ConnectionStatus.CONNECTED:
         transaction.on_commit(partial(media.look_again, connection.pk), robust=True)
+
+
+@receiver(connection_moved)
+def keep_what_waited_too_long(
+    sender: Any, connection: WhatsAppConnection, was: str, **kwargs: Any
+) -> list[live.Change]:
+    """Replies that a number comes back too late for wait for a person's choice."""
+    return stale.follow(connection, was)
+
+
+@receiver(messages_moved)
+def hold_what_fails(sender: Any, failed: list[UUID], **kwargs: Any) -> list[live.Change]:
+    """Too many failures stop a number's campaigns; costs nothing while nothing fails."""
+    return breaker.consider_failed(failed) if failed else []

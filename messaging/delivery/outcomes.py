@@ -1,20 +1,23 @@
-"""What became of the sends: written within moments of the answer."""
+"""What became of the sends: written within moments of the answer, many at once."""
 
-from datetime import timedelta
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db import connection as database
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
-from messaging.delivery.send import Send
-from messaging.models import AddressKind, ContactAddress, Conversation, Message, MessageQuerySet, MessageStatus, Origin
+from messaging.delivery.send import HARMLESS_TWICE, Send
+from messaging.delivery.verdicts import Verdict, verdict
+from messaging.models import AddressKind, ContactAddress, Conversation, Message, MessageStatus, Origin
 from messaging.services import moved_outbound
 from units import live
-from units.gateways.errors import Disconnected, GatewayError, NotOnWhatsApp, NotSent, Rejected
+from units.gateways.errors import OutcomeUnknown
 from units.gateways.evolution import SentMessage
 from units.models import WhatsAppConnection
 
@@ -22,118 +25,186 @@ log = structlog.get_logger(__name__)
 
 S = MessageStatus
 
-# What WhatsApp has against a message or its number may pass, but not for ever. Whatever else keeps a message from being
-# sent is about the server or the connection, and all messages wait for it to end.
-OF_THIS_MESSAGE = frozenset({"number_check_timed_out", "media_upload_failed"})
-MAX_ATTEMPTS = 6
-RETRY_FIRST, RETRY_MOST = timedelta(seconds=5), timedelta(minutes=5)
+NOW: Mapping[UUID, float] = MappingProxyType({})
 
 
-def record(sends: list[Send]) -> None:
-    """Write what became of `sends`, and free their lanes for the next."""
+def record(sends: list[Send], ages: Mapping[UUID, float] = NOW) -> None:
+    """Write what became of `sends`, and free their lanes for the next; a fixed number of statements.
+
+    `ages`: seconds since the answer, by message; 0 for those it does not name. The pace counts from the answer. Doing
+    it again changes nothing.
+    """
     if not sends:
         return
-    with transaction.atomic():
-        moved = [send for send in sends if _record_one(send)]
-        changes = moved_outbound([send.message_id for send in moved])
-        # Asked of the messages: a merge may have moved them to another chat while they were under way.
-        chats = Message.objects.filter(id__in=[send.message_id for send in moved]).values("conversation_id")
-        Conversation.objects.filter(id__in=chats).refresh_summary()
-        lanes.free(
-            [
-                lanes.Held(
-                    send.connection_id,
-                    send.token,
-                    answered=send.was_answered,
-                    uncounted=send.origin == Origin.CAMPAIGN and send.certainly_not_sent,
-                )
-                for send in sends
-            ]
-        )
-        live.publish(changes)
-
-
-def _record_one(send: Send) -> bool:
-    """Move the message by its outcome; False when it was no longer ours to move."""
-    ours = Message.objects.filter(id=send.message_id, claim_token=send.token)
-    match send.outcome:
-        case SentMessage() as sent:
-            return _record_sent(send, sent)
-        case Disconnected() as error:
-            WhatsAppConnection.objects.filter(id=send.connection_id).update(check_due_at=ClockNow())
-            ring_on_commit("units.tasks.reconcile_connections")
-            moved = ours.move_to(S.QUEUED, claim_token=None, due_at=ClockNow() + RETRY_FIRST)
-        case NotSent() as error if send.attempts + 1 >= MAX_ATTEMPTS and error.code in OF_THIS_MESSAGE:
-            moved = ours.move_to(S.FAILED, error_code=error.code, error=error.answer)
-        case NotSent() as error:
-            wait_for = min(RETRY_FIRST * 2 ** min(send.attempts, 10), RETRY_MOST)
-            moved = ours.move_to(S.QUEUED, claim_token=None, due_at=ClockNow() + wait_for)
-        case Rejected() as error:
-            moved = ours.move_to(S.FAILED, error_code=error.code, error=error.answer)
-            if isinstance(error, NotOnWhatsApp):
-                _addresses(send).filter(kind=AddressKind.PHONE).update(not_on_whatsapp_at=ClockNow())
-        case GatewayError() as error:
-            moved = ours.move_to(S.UNCERTAIN, error_code="unconfirmed", error=error.answer)
-        case None:
-            raise AssertionError("recorded before its outcome was known")
-    # Not what the gateway said: that has the customer's number in it, and is kept on the message.
-    log.info(
-        "send_failed",
-        message_id=str(send.message_id),
-        outcome=type(error).__name__,
-        code=error.code,
-        status=error.status,
-    )
-    return bool(moved)
-
-
-def _record_sent(send: Send, sent: SentMessage) -> bool:
-    ours = Message.objects.filter(id=send.message_id, claim_token=send.token)
-    values = {
-        "external_id": sent.external_id,
-        "sent_at": ClockNow(),
-        "receipt_due_at": ClockNow() + Message.RECEIPT_PATIENCE,
-        "error_code": "",
-        "error": "",
-    }
-    if send.origin == Origin.CAMPAIGN:
-        # In the chat it stands where it was sent, not where it was planned.
-        values["happened_at"] = ClockNow()
     try:
         with transaction.atomic():
-            moved = ours.move_to(S.SENT, **values)
+            _write(sends, ages)
     except IntegrityError:
-        moved = _replace_twin(send, sent, ours, values)
+        if len(sends) > 1:
+            for send in sends:
+                record([send], ages)
+        else:
+            with transaction.atomic():
+                _write(sends, ages, twin=_twin(sends[0]))
+    for send in sends:
+        _tell(send)
+
+
+def _write(sends: list[Send], ages: Mapping[UUID, float], *, twin: Message | None = None) -> None:
+    # In the order of their ids, like everybody who locks several.
+    sends = sorted(sends, key=lambda send: send.message_id)
+    verdicts = [_verdict(send) for send in sends]
+    if twin:
+        twin.delete()
+    moved = _move(sends, verdicts)
+    if twin and moved:
+        _take_over(sends[0].message_id, twin)
+    _learn_addresses(sends, verdicts)
+    asked = [send.connection_id for send, found in zip(sends, verdicts, strict=True) if found.checks_connection]
+    if asked:
+        WhatsAppConnection.objects.filter(id__in=asked).update(check_due_at=ClockNow())
+        ring_on_commit("units.tasks.reconcile_connections")
+    changes = moved_outbound(list(moved))
+    # Asked of the messages: a merge may have moved them to another chat while they were under way.
+    chats = {*moved.values(), *([twin.conversation_id] if twin else [])}
+    if chats:
+        Conversation.objects.filter(id__in=chats).refresh_summary()
+    lanes.free(
+        [
+            lanes.Held(
+                send.connection_id,
+                send.token,
+                answered=send.was_answered,
+                age=ages.get(send.message_id, 0.0),
+                uncounted=send.origin == Origin.CAMPAIGN and send.certainly_not_sent,
+            )
+            for send in sends
+        ]
+    )
+    live.publish(changes)
+
+
+def _verdict(send: Send) -> Verdict:
+    if send.outcome is None:
+        raise AssertionError("recorded before its outcome was known")
+    return verdict(send.outcome, attempts=send.attempts, harmless_twice=send.kind in HARMLESS_TWICE)
+
+
+def _move(sends: list[Send], verdicts: list[Verdict]) -> dict[UUID, UUID]:
+    """Move the messages that are still ours to move. Returns the chat of each."""
+    targets = {found.status for found in verdicts}
+    moves = [(source, target) for target in targets for source in Message.MOVES[target]]
+    answers = [send.outcome if isinstance(send.outcome, SentMessage) else None for send in sends]
+    with database.cursor() as cursor:
+        cursor.execute(
+            _MOVE,
+            {
+                "ids": [send.message_id for send in sends],
+                "tokens": [send.token for send in sends],
+                "statuses": [found.status for found in verdicts],
+                "codes": [found.error_code for found in verdicts],
+                "errors": [found.error for found in verdicts],
+                "external_ids": [answer.external_id if answer else None for answer in answers],
+                "retry_in": [found.retry_in for found in verdicts],
+                "look_up_in": [found.look_up_in for found in verdicts],
+                "sources": [source for source, _ in moves],
+                "targets": [target for _, target in moves],
+                "receipt_patience": Message.RECEIPT_PATIENCE.total_seconds(),
+            },
+        )
+        return dict(cursor.fetchall())
+
+
+def _learn_addresses(sends: list[Send], verdicts: list[Verdict]) -> None:
+    """What the answers said of where they went: the canonical JID, or that nobody is there."""
+    absent = [send.message_id for send, found in zip(sends, verdicts, strict=True) if found.marks_address]
+    if absent:
+        contacts = Message.objects.filter(id__in=absent).values("conversation__contact_id")
+        numbers = ContactAddress.objects.filter(contact_id__in=contacts, kind=AddressKind.PHONE)
+        numbers.update(not_on_whatsapp_at=ClockNow())
     # The JID of the answer is the canonical one, and may differ from the number that was asked for.
-    if sent.jid:
-        kind = AddressKind.LID if sent.jid.endswith("@lid") else AddressKind.PHONE
-        _addresses(send).filter(kind=kind).exclude(jid=sent.jid).update(jid=sent.jid, jid_at=ClockNow())
-    log.info("sent", message_id=str(send.message_id), external_id=sent.external_id)
-    return bool(moved)
+    told = [
+        (send.message_id, send.outcome.jid, AddressKind.LID if send.outcome.jid.endswith("@lid") else AddressKind.PHONE)
+        for send in sends
+        if isinstance(send.outcome, SentMessage) and send.outcome.jid not in ("", send.recipient)
+    ]
+    if told:
+        ids, jids, kinds = zip(*told, strict=True)
+        with database.cursor() as cursor:
+            cursor.execute(_LEARN_JIDS, {"ids": list(ids), "jids": list(jids), "kinds": list(kinds)})
 
 
-def _replace_twin(send: Send, sent: SentMessage, ours: MessageQuerySet, values: dict[str, Any]) -> int:
+def _twin(send: Send) -> Message | None:
     """Something else told of this message first, and it was taken for one typed on the phone. The answer wins.
 
-    What has become of it since then is ours.
+    An id that another of our own sends has proves nothing of this one.
     """
-    rows = Message.objects.filter(connection_id=send.connection_id, external_id=sent.external_id)
+    if not isinstance(send.outcome, SentMessage):
+        return None
+    rows = Message.objects.filter(connection_id=send.connection_id, external_id=send.outcome.external_id)
     twin = rows.filter(origin__in=[Origin.PHONE, Origin.GATEWAY]).select_for_update().first()
     if twin is None:
-        return 0
-    twin.delete()
-    moved = ours.move_to(S.SENT, **values)
-    if moved and twin.status != S.SENT:
+        send.outcome = OutcomeUnknown(answer="the answer has the id of another message", status=201)
+    return twin
+
+
+def _take_over(message_id: UUID, twin: Message) -> None:
+    """What has become of the twin is ours."""
+    ours = Message.objects.filter(id=message_id)
+    if twin.status != S.SENT:
         times = {name: getattr(twin, name) for name in ("delivered_at", "read_at", "played_at")}
         ours.move_to(twin.status, error_code=twin.error_code, error=twin.error, **times)
-    if moved and twin.deleted_at:
-        ours.update(deleted_at=twin.deleted_at)
-    if moved and twin.edited_at:
-        ours.update(edited_at=twin.edited_at, body=twin.body, details=twin.details)
-    Conversation.objects.filter(id=twin.conversation_id).refresh_summary()
-    return moved
+    changes: dict[str, Any] = {}
+    if twin.deleted_at:
+        changes["deleted_at"] = twin.deleted_at
+    if twin.edited_at:
+        changes |= {"edited_at": twin.edited_at, "body": twin.body, "details": twin.details}
+    if changes:
+        ours.update(**changes)
 
 
-def _addresses(send: Send) -> QuerySet[ContactAddress]:
-    contact = Message.objects.filter(id=send.message_id).values("conversation__contact_id")
-    return ContactAddress.objects.filter(contact_id__in=contact)
+def _tell(send: Send) -> None:
+    if isinstance(send.outcome, SentMessage):
+        log.info("sent", message_id=str(send.message_id), external_id=send.outcome.external_id)
+    elif send.outcome:
+        # Not what the gateway said: that has the customer's number in it, and is kept on the message.
+        log.info(
+            "send_failed",
+            message_id=str(send.message_id),
+            outcome=type(send.outcome).__name__,
+            code=send.outcome.code,
+            status=send.outcome.status,
+        )
+
+
+# A campaign's message stands in the chat where it was sent, not where it was planned.
+_MOVE = """
+UPDATE messages m SET
+    status = found.status,
+    error_code = found.code,
+    error = found.error,
+    claim_token = CASE WHEN found.status = 'queued' THEN NULL ELSE m.claim_token END,
+    due_at = coalesce(crm_now() + found.retry_in, m.due_at),
+    look_up_due_at = crm_now() + found.look_up_in,
+    look_ups = CASE WHEN found.look_up_in IS NULL THEN m.look_ups ELSE 0 END,
+    external_id = coalesce(found.external_id, m.external_id),
+    sent_at = CASE WHEN found.status = 'sent' THEN crm_now() ELSE m.sent_at END,
+    receipt_due_at = CASE WHEN found.status = 'sent' THEN crm_now() + make_interval(secs => %(receipt_patience)s)
+                     ELSE m.receipt_due_at END,
+    happened_at = CASE WHEN found.status = 'sent' AND m.origin = 'campaign' THEN crm_now() ELSE m.happened_at END
+FROM unnest(
+    %(ids)s::uuid[], %(tokens)s::uuid[], %(statuses)s::text[], %(codes)s::text[], %(errors)s::text[],
+    %(external_ids)s::text[], %(retry_in)s::interval[], %(look_up_in)s::interval[])
+    AS found (id, token, status, code, error, external_id, retry_in, look_up_in)
+WHERE m.id = found.id AND m.claim_token = found.token
+  AND (m.status, found.status) IN (SELECT * FROM unnest(%(sources)s::text[], %(targets)s::text[]))
+RETURNING m.id, m.conversation_id
+"""
+
+_LEARN_JIDS = """
+UPDATE contact_addresses a SET jid = told.jid, jid_at = crm_now()
+FROM unnest(%(ids)s::uuid[], %(jids)s::text[], %(kinds)s::text[]) AS told (id, jid, kind)
+JOIN messages m ON m.id = told.id
+JOIN conversations v ON v.id = m.conversation_id
+WHERE a.contact_id = v.contact_id AND a.kind = told.kind AND a.jid <> told.jid
+"""

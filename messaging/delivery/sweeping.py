@@ -6,6 +6,8 @@ from django.db import transaction
 
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
+from messaging.delivery.send import HARMLESS_TWICE
+from messaging.delivery.verdicts import FIRST_LOOK_UP
 from messaging.models import Message, MessageStatus
 from messaging.services import moved_outbound
 from units import live
@@ -28,10 +30,14 @@ def sweep() -> None:
                 connection_id__in=[lane for lane, _ in lost], claim_token__in=[token for _, token in lost]
             )
             held.filter(status=S.CLAIMED).move_to(S.QUEUED, claim_token=None)
+            harmless = list(held.filter(status=S.DISPATCHING, kind__in=HARMLESS_TWICE).values_list("id", flat=True))
+            Message.objects.filter(id__in=harmless).move_to(S.QUEUED, claim_token=None)
             uncertain = list(held.filter(status=S.DISPATCHING).values_list("id", flat=True))
             # The token stays: should the holder come back with an answer after all, his word counts.
-            Message.objects.filter(id__in=uncertain).move_to(S.UNCERTAIN, error_code="unconfirmed")
-            changes = moved_outbound(uncertain)
+            Message.objects.filter(id__in=uncertain).move_to(
+                S.UNCERTAIN, error_code="unconfirmed", look_up_due_at=ClockNow() + FIRST_LOOK_UP, look_ups=0
+            )
+            changes = moved_outbound(harmless + uncertain)
             lanes.free([lanes.Held(lane, token, answered=False) for lane, token in lost])
             live.publish(changes)
             log.warning("leases_ran_out", lanes=len(lost), uncertain=len(uncertain))
