@@ -10,25 +10,8 @@ from messaging.events import MessageKind
 from messaging.media import file_of
 from messaging.media.serializers import MediaSerializer
 from messaging.models import Contact, Conversation, ConversationStatus, Direction, Message, MessageStatus
-from messaging.services import MAX_TEXT
 from messaging.threads import Surroundings
 from units.gateways.errors import SENTENCES
-
-
-class ContactSerializer(serializers.ModelSerializer[Contact]):
-    phone = serializers.CharField(
-        source="phone_number", read_only=True, help_text="E.164; empty when only a LID is known."
-    )
-
-    class Meta:
-        model = Contact
-        fields = ["id", "name", "phone", "is_group", "created_at"]
-        read_only_fields = ["id", "phone", "is_group", "created_at"]
-
-
-class NewContactSerializer(serializers.Serializer[Any]):
-    phone = serializers.CharField(max_length=40, help_text="In any notation; without a country code it is Brazilian.")
-    name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
 
 class ContactBriefSerializer(serializers.ModelSerializer[Contact]):
@@ -270,31 +253,16 @@ def _around(message: Message) -> Surroundings:
     return around
 
 
-class NewMessageSerializer(serializers.Serializer[Any]):
-    """To whom: exactly one of `conversation_id`, `contact_id` and `phone`. What: `text`."""
-
-    conversation_id = serializers.UUIDField(required=False)
-    contact_id = serializers.UUIDField(required=False)
-    phone = serializers.CharField(required=False, max_length=40)
-    text = serializers.CharField(max_length=MAX_TEXT)
-    reply_to = serializers.CharField(
-        required=False, max_length=128, help_text="`external_id` of the message that is quoted."
-    )
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        if sum(key in attrs for key in ("conversation_id", "contact_id", "phone")) != 1:
-            raise serializers.ValidationError(
-                _("Say to whom with exactly one of conversation_id, contact_id and phone."), "recipient"
-            )
-        return attrs
-
-
 _OWN_SENTENCES = {
     "expired": _("Not sent: it waited longer than it was worth sending."),
     "opted_out": _("Not sent: this person does not want campaigns."),
     "merged": _("Not sent: this person gets the campaign under another address."),
     "no_address": _("Not sent: this contact has no number."),
+    "dropped": _("Not sent: it waited while the number was away, and somebody dropped it."),
     "not_sent_by_word": _("Not sent: somebody looked at the phone and it was not there."),
+    "sent_again": _("Unconfirmed. Somebody had it sent again; the other one counts."),
+    "unconfirmed_not_sent": _("Not sent: WhatsApp was asked twice and has no trace of it. You can send it again."),
+    "undecided": _("Unconfirmed. We could not find out whether it arrived. Look at the phone, and say how it is."),
 }
 
 

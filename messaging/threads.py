@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from messaging.events import MessageKind
 from messaging.media import files
 from messaging.models import Contact, Direction, Message
+from messaging.services import NO_ANSWER
 
 # What hangs on another message. A vote is a row of the thread besides.
 HANGING = (MessageKind.REACTION, MessageKind.POLL_VOTE)
@@ -146,6 +147,8 @@ def _hanging_on(messages: Iterable[Message]) -> Mapping[tuple[UUID, str], list[M
                 target_external_id__in=targets,
                 kind__in=HANGING,
             )
+            # Nobody saw ours that did not go out.
+            .exclude(status__in=NO_ANSWER)
             .select_related("sender", "conversation__contact")
             .prefetch_related("sender__addresses", "conversation__contact__addresses")
             .order_by("happened_at", "external_id")

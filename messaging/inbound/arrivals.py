@@ -26,6 +26,7 @@ from messaging.inbound.batch import (
     DUPLICATE,
     HOUSEKEEPING,
     Effects,
+    Heard,
     Outcome,
     Told,
     moment,
@@ -53,6 +54,7 @@ class Arrival:
     external_id: str
     origin: Origin
     happened_at: datetime
+    contact_id: UUID = field(init=False)
     conversation_id: UUID = field(init=False)
     sender_id: UUID | None = None
 
@@ -142,7 +144,7 @@ def _new_ones(
         for row in rows.only("direction", "external_id", "from_history", "kind", "body", "conversation_id", "unit_id")
     }
     new: list[Arrival] = []
-    come_alive: list[Message] = []
+    come_alive: list[tuple[Message, Arrival]] = []
     filled: list[tuple[Message, Arrival]] = []
     files: list[tuple[UUID, UUID, Media]] = []
     for key, told_again in arrivals.items():
@@ -159,7 +161,7 @@ def _new_ones(
         outcomes[place] = again
         row = known[key]
         if row.from_history and not arrival.told.from_history:
-            come_alive.append(row)
+            come_alive.append((row, arrival))
         if arrival.event.media and (arrival.event.media.base64 or arrival.event.media.url):
             # A sync may have told it first, without the file.
             files.append((row.pk, row.unit_id, arrival.event.media))
@@ -185,12 +187,16 @@ def _progress(told: Told[MessageReceived]) -> Told[MessageStatusChanged]:
     return Told(event=event, received_at=told.received_at, key=told.key)
 
 
-def _revise(effects: Effects, come_alive: list[Message], filled: list[tuple[Message, Arrival]]) -> None:
+def _revise(effects: Effects, come_alive: list[tuple[Message, Arrival]], filled: list[tuple[Message, Arrival]]) -> None:
     """Rows that are here, and of which more is told now: that they came just now, or what they say."""
     if come_alive:
-        Message.objects.filter(id__in=[row.pk for row in come_alive]).update(from_history=False)
-        effects.touched |= {row.conversation_id for row in come_alive}
-        effects.reopened |= {row.conversation_id for row in come_alive if row.direction == Direction.INBOUND}
+        rows = [row for row, _arrival in come_alive]
+        Message.objects.filter(id__in=[row.pk for row in rows]).update(from_history=False)
+        effects.touched |= {row.conversation_id for row in rows}
+        effects.reopened |= {row.conversation_id for row in rows if row.direction == Direction.INBOUND}
+    # One that is both is heard once.
+    for row, arrival in {row.pk: (row, arrival) for row, arrival in come_alive + filled}.values():
+        _hear(effects, arrival, row.conversation_id, None)
     for row, arrival in filled:
         row.kind, row.body = arrival.event.kind, arrival.event.text or ""
         row.details = details_of(arrival.event)
@@ -230,12 +236,22 @@ def _insert(effects: Effects, new: list[Arrival]) -> set[_Key]:
         effects.changes.append(live.Change(unit_id=unit_id, kind="message", object_id=pk, data=data))
         if arrival.direction == Direction.INBOUND and not arrival.told.from_history:
             effects.reopened.add(conversation_id)
+            _hear(effects, arrival, conversation_id, arrival.contact_id)
         advert = arrival.event.details.get("referral")
         if advert and effects.referrals.get(conversation_id, (arrival.happened_at,))[0] <= arrival.happened_at:
             effects.referrals[conversation_id] = (arrival.happened_at, advert)
     if hung_on:
         effects.changes += changes_of(effects.messages().filter(external_id__in=hung_on))
     return set(made)
+
+
+def _hear(effects: Effects, arrival: Arrival, conversation_id: UUID, contact_id: UUID | None) -> None:
+    """Note what a person wrote to us, for consent and for campaigns; in groups nobody speaks to us alone."""
+    event = arrival.event
+    is_said = event.kind not in (MessageKind.CALL, MessageKind.REACTION, MessageKind.UNKNOWN)
+    if is_said and not event.from_me and not arrival.told.from_history and arrival.chat.kind is not Chat.GROUP:
+        text = event.text or "" if event.kind is MessageKind.TEXT else ""
+        effects.heard.append(Heard(arrival.external_id, conversation_id, contact_id, text, arrival.happened_at))
 
 
 def _place(effects: Effects, new: list[Arrival]) -> None:
@@ -253,6 +269,7 @@ def _place(effects: Effects, new: list[Arrival]) -> None:
             arrival.sender_id = next(contacts).id
     conversations = _conversations(effects, {contact.id for contact in chats})
     for arrival, contact in zip(new, chats, strict=True):
+        arrival.contact_id = contact.id
         arrival.conversation_id = conversations[contact.id]
 
 

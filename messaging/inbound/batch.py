@@ -75,6 +75,20 @@ DONE = Outcome()
 
 
 @dataclass(slots=True)
+class Heard:
+    """Something that a person wrote to us just now in his own chat; `text` is empty for what is no text.
+
+    `contact_id` None: whoever that conversation is with.
+    """
+
+    external_id: str
+    conversation_id: UUID
+    contact_id: UUID | None
+    text: str
+    happened_at: datetime
+
+
+@dataclass(slots=True)
 class Effects:
     """What a batch has changed and has still to do, collected: rows are locked in the order in which all lock them.
 
@@ -95,6 +109,7 @@ class Effects:
     referrals: dict[UUID, tuple[datetime, object]] = field(default_factory=dict)
     # By conversation: everything up to here has been seen on the phone.
     seen: dict[UUID, datetime] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
 
     def follow_merges(self) -> None:
         """What was noted of a conversation that was merged into another meanwhile is that one's."""
@@ -107,6 +122,8 @@ class Effects:
         self.referrals = {became.get(chat, chat): advert for chat, advert in adverts}
         seen = sorted(self.seen.items(), key=lambda item: item[1])
         self.seen = {became.get(chat, chat): until for chat, until in seen}
+        for one in self.heard:
+            one.conversation_id = became.get(one.conversation_id, one.conversation_id)
 
     def messages(self, direction: Direction | None = None) -> MessageQuerySet:
         """Messages of this connection, where an external id means one message in each direction."""

@@ -15,7 +15,7 @@ from messaging.events import (
     MessageReceived,
     MessageStatusChanged,
 )
-from messaging.inbound import amendments, arrivals, directory, receipts
+from messaging.inbound import amendments, arrivals, directory, receipts, said
 from messaging.inbound.batch import Effects, HandledEvent, Outcome, Told
 from messaging.models import Conversation, ConversationStatus
 from messaging.services import conversation_change, moved_outbound
@@ -59,13 +59,16 @@ class MessageHandlerService:
             if places:
                 for place, outcome in zip(places, apply(self.effects, [batch[p] for p in places]), strict=True):
                     outcomes[place] = outcome
-        self._refresh()
+        # The address book may have made one person of two since they were heard.
+        have_met = any(isinstance(told.event, ContactsChanged | GroupsChanged) for told in batch)
+        self._refresh(have_met)
         return outcomes
 
-    def _refresh(self) -> None:
+    def _refresh(self, have_met: bool) -> None:
         """What follows from the messages that came or changed."""
         effects = self.effects
         effects.follow_merges()
+        said.act_on(effects, look_anew=have_met)
         effects.changes += moved_outbound(effects.moved)
         chats = Conversation.objects.filter(unit_id=effects.connection.unit_id)
         wanted = {*effects.touched, *effects.reopened, *effects.referrals, *effects.seen}

@@ -27,9 +27,14 @@ _HARMLESS: Final = frozenset(_EXTENSIONS.split())
 def download_name(media: MessageMedia, message: Message) -> str:
     """The announced name, with an extension that fits the content; without a name, the kind and the day."""
     kind = by_mime_type(media.mime_type)
-    stem, extension = _split(cleaned(str((message.details.get("media") or {}).get("file_name") or "")))
-    if not stem:
-        return f"{message.kind}-{message.happened_at:%Y-%m-%d}-{str(media.id)[-6:]}.{kind.extension}"
+    name = cleaned(str((message.details.get("media") or {}).get("file_name") or ""))
+    return named_for(name, kind, otherwise=f"{message.kind}-{message.happened_at:%Y-%m-%d}-{str(media.id)[-6:]}")
+
+
+def named_for(name: str, kind: FileType, *, otherwise: str) -> str:
+    """`name`, cleaned already, with an extension that fits the content; without one, `otherwise`."""
+    stem, extension = _split(name)
+    stem = stem or otherwise
     if _fits(extension, kind):
         return f"{stem}.{extension}" if extension else stem
     return f"{stem}.{extension}.{kind.extension}" if extension else f"{stem}.{kind.extension}"

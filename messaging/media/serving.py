@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from messaging.media.naming import download_name
 from messaging.media.sniffing import WEBP, by_mime_type
-from messaging.models import MediaStatus, Message, MessageMedia
+from messaging.models import Attachment, MediaStatus, Message, MessageMedia
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +38,15 @@ def serve(request: HttpRequest, message: Message, *, thumbnail: bool = False) ->
     deleted.
     """
     media = _stored(message)
+    return _serve(request, media, download_name(media, message), thumbnail=thumbnail)
+
+
+def serve_attachment(request: HttpRequest, attachment: Attachment, *, thumbnail: bool = False) -> HttpResponseBase:
+    """The same for a file that is to be sent."""
+    return _serve(request, attachment, attachment.name, thumbnail=thumbnail)
+
+
+def _serve(request: HttpRequest, media: MessageMedia | Attachment, called: str, *, thumbnail: bool) -> HttpResponseBase:
     kind = WEBP if thumbnail else by_mime_type(media.mime_type)
     name = media.thumbnail.name if thumbnail else media.file.name
     if not name:
@@ -51,9 +60,7 @@ def serve(request: HttpRequest, message: Message, *, thumbnail: bool = False) ->
             return response
         response.headers["Content-Type"] = kind.mime_type
         response.headers["Content-Disposition"] = (
-            "inline"
-            if thumbnail
-            else content_disposition_header(not kind.inline, download_name(media, message)) or "attachment"
+            "inline" if thumbnail else content_disposition_header(not kind.inline, called) or "attachment"
         )
     response.headers["ETag"] = etag
     # Asked for again each time: a message may be deleted for everyone, and a person may leave the unit.

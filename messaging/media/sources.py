@@ -1,7 +1,7 @@
 """Where the bytes of a file come from: a link that the gateway told, or the gateway itself."""
 
 import time
-from typing import Final
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -39,7 +39,9 @@ def download(url: str) -> bytes | None:
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 headers={"Accept-Encoding": "identity"},
             ) as response:
-                return _read(response) if response.status_code == requests.codes.ok else None
+                if response.status_code != requests.codes.ok:
+                    return None
+                return read_whole(response.raw, time.monotonic() + settings.MEDIA_TIMEOUT)
     except (requests.RequestException, HTTPError, OSError, UnicodeError):
         return None
 
@@ -74,16 +76,18 @@ def _place(parts: SplitResult) -> tuple[str, str, int]:
     return scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(scheme, 0)
 
 
-def _read(response: requests.Response) -> bytes:
-    deadline = time.monotonic() + settings.MEDIA_TIMEOUT
+def read_whole(body: Any, until: float) -> bytes:
+    """The body of an answer, as urllib3 has it, to its end. Raises TooLarge, and TimeoutError at `until` (monotonic).
+
+    What the answer says of its own length is not asked: the bytes are counted.
+    """
     pieces: list[bytes] = []
     size = 0
-    # What the answer says of its own length is not asked: the bytes are counted.
-    while piece := response.raw.read1(PIECE_BYTES):
+    while piece := body.read1(PIECE_BYTES):
         size += len(piece)
         if size > settings.MEDIA_MAX_BYTES:
             raise TooLarge
-        if time.monotonic() > deadline:
+        if time.monotonic() > until:
             raise TimeoutError("the file did not end in time")
         pieces.append(piece)
     return b"".join(pieces)

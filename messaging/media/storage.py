@@ -11,7 +11,7 @@ from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from messaging.media.sniffing import FileType
-from messaging.models import MessageMedia
+from messaging.models import Attachment, MessageMedia
 
 ROOT = "media"
 # A file is there before its row says so. One without a row is left alone for longer than any fetch lasts.
@@ -38,12 +38,13 @@ def store(path: str, content: bytes, kind: FileType) -> str:
 
 
 def orphans() -> Iterator[str]:
-    """Names of files without a row: their messages were deleted, or nobody lived to record them."""
+    """Names of files without a row: their messages were deleted, nobody lived to record them, or nobody sent them."""
     newest = timezone.now() - ORPHANED_AFTER
     for names in batched(_walk(ROOT), BATCH):
         ids = {name: match[1] for name in names if (match := _NAME.fullmatch(name.rpartition("/")[2]))}
         rows = MessageMedia.objects.filter(id__in=set(ids.values())).values_list("file", "thumbnail")
-        known = {name for row in rows for name in row}
+        attached = Attachment.objects.filter(id__in=set(ids.values())).values_list("file", "thumbnail")
+        known = {name for row in [*rows, *attached] for name in row}
         # Last, since a bucket is asked for each.
         yield from (name for name in ids if name not in known and default_storage.get_modified_time(name) < newest)
 

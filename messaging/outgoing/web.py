@@ -1,0 +1,162 @@
+"""Files from the public web, by a link that a user gave: a request from inside our network, to wherever he likes.
+
+So the link is judged, and then every address that its name has; the connection goes to the very address that was judged
+(a name may have another one a moment later), and each redirect is judged anew. Nothing of ours goes along: no keys, no
+proxy, no .netrc.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+
+import certifi
+from django.utils.translation import gettext_lazy as _
+from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, Timeout
+from urllib3.exceptions import HTTPError
+
+from messaging.media.sources import CONNECT_SECONDS, READ_SECONDS, TooLarge, read_whole
+from messaging.outgoing.errors import CannotQueue
+
+# Somebody waits for the answer to his request meanwhile.
+TOTAL_SECONDS: Final = 20.0
+MAX_REDIRECTS: Final = 3
+MAX_URL: Final = 2_048
+# Of one process at a time: its threads are there for others as well.
+_places = threading.BoundedSemaphore(4)
+
+type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Carry an IPv4 address that nobody would have judged: mapped, compatible, translated (NAT64), 6to4, Teredo.
+_CARRIERS: Final = tuple(
+    ipaddress.ip_network(net)
+    for net in ("::ffff:0:0/96", "::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+)
+# All that has ever been given out of IPv6 for the public.
+_PUBLIC_V6: Final = ipaddress.ip_network("2000::/3")
+
+
+def is_public(address: Address) -> bool:
+    """Whether an address is somebody's on the internet: not private, shared, local, reserved, multicast, or a disguise.
+
+    Which networks these are is Python's list of IANA's registries (`is_global`), and ours of disguises.
+    """
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address.scope_id or address not in _PUBLIC_V6 or any(address in net for net in _CARRIERS)
+    ):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A file of the web, and what its link calls it."""
+
+    content: bytes
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """The web, as far as we go into it: `is_allowed` judges each address, `ports` are those that are asked."""
+
+    is_allowed: Callable[[Address], bool] = is_public
+    ports: frozenset[int] = frozenset({443})
+    ca_certs: str = certifi.where()
+
+    def fetch(self, url: str) -> Found:
+        """The file behind a link, whole.
+
+        Raises CannotQueue, which says why, for a link that is not https, has a password in it, or leads to an address
+        that is not public; and for an answer that is no file, too large, or too slow.
+        """
+        if not _places.acquire(blocking=False):
+            raise CannotQueue(_("Several files are being fetched right now. Try again in a moment."))
+        try:
+            return self._fetch(url, until=time.monotonic() + TOTAL_SECONDS)
+        finally:
+            _places.release()
+
+    def _fetch(self, url: str, *, until: float) -> Found:
+        for _hop in range(MAX_REDIRECTS + 1):
+            if time.monotonic() > until:
+                break
+            parts = self._judged(url)
+            address = self._address_of(parts)
+            try:
+                with self._pool(address, parts) as pool:
+                    response = self._ask(pool, parts)
+                    try:
+                        if response.status == 200:
+                            return Found(content=read_whole(response, until), name=_name_in(parts))
+                        location = response.get_redirect_location()
+                    finally:
+                        # Not released: what is left of the answer is of no use.
+                        response.close()
+            except (HTTPError, OSError, ValueError) as error:
+                if isinstance(error, TooLarge):
+                    raise CannotQueue(_("The file is too large.")) from None
+                raise CannotQueue(_("The file could not be fetched from its address.")) from None
+            if not location:
+                raise CannotQueue(_("There is no file at this address."))
+            url = urljoin(url, location)
+        raise CannotQueue(_("The address leads from one to the next without end, or takes too long."))
+
+    def _judged(self, url: str) -> SplitResult:
+        try:
+            parts = urlsplit(url)
+            port = parts.port or 443
+        except ValueError:
+            raise CannotQueue(_("This is not a web address.")) from None
+        if len(url) > MAX_URL or parts.scheme != "https" or not parts.hostname or not url.isprintable() or " " in url:
+            raise CannotQueue(_("Only addresses that begin with https:// are fetched."))
+        if parts.username is not None or parts.password is not None:
+            raise CannotQueue(_("An address with a password in it is not fetched."))
+        if port not in self.ports:
+            raise CannotQueue(_("This address is not fetched: it is not a public one."))
+        return parts
+
+    def _address_of(self, parts: SplitResult) -> Address:
+        """The address that is asked. One that is not public among those of a name refuses them all.
+
+        How long the resolver takes is its own affair (resolv.conf), some seconds.
+        """
+        try:
+            told = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+            addresses = [ipaddress.ip_address(str(entry[4][0])) for entry in told]
+        except (OSError, ValueError):
+            raise CannotQueue(_("There is no such web address.")) from None
+        if not addresses or not all(map(self.is_allowed, addresses)):
+            raise CannotQueue(_("This address is not fetched: it is not a public one."))
+        return addresses[0]
+
+    def _pool(self, address: Address, parts: SplitResult) -> HTTPSConnectionPool:
+        # To the address; the certificate has to be the name's.
+        return HTTPSConnectionPool(
+            str(address),
+            parts.port or 443,
+            server_hostname=parts.hostname,
+            assert_hostname=parts.hostname,
+            cert_reqs="CERT_REQUIRED",
+            ca_certs=self.ca_certs,
+            timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            retries=False,
+            maxsize=1,
+        )
+
+    @staticmethod
+    def _ask(pool: HTTPSConnectionPool, parts: SplitResult) -> BaseHTTPResponse:
+        path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
+        query = f"?{quote(parts.query, safe="/?%:@!$&'()*+,;=~-._")}" if parts.query else ""
+        headers = {"Host": parts.netloc, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "crm-whatsapp"}
+        return pool.urlopen("GET", path + query, headers=headers, redirect=False, preload_content=False)
+
+
+def _name_in(parts: SplitResult) -> str:
+    return unquote(parts.path, errors="replace").rpartition("/")[2]
