@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO
 from urllib.parse import urlsplit, urlunsplit
@@ -35,12 +36,19 @@ def wait_for[T](look: Callable[[], T | None], *, seconds: float = 20, what: str 
 class Stack:
     """``with Stack(directory) as stack``: started on entry, stopped and its database dropped on exit.
 
-    `redis_url` replaces the broker (an address where nobody listens is a broker that is down). Keyword arguments are
-    environment variables for all processes.
+    `redis_url` replaces the broker (an address where nobody listens is a broker that is down). `gateway_url` is what
+    the product takes for the gateway, in place of its sandbox. Keyword arguments are environment variables for all
+    processes.
     """
 
     def __init__(
-        self, directory: Path, *, redis_url: str | None = None, output: TextIO | None = None, **environment: str
+        self,
+        directory: Path,
+        *,
+        redis_url: str | None = None,
+        gateway_url: str | None = None,
+        output: TextIO | None = None,
+        **environment: str,
     ) -> None:
         self._server = urlsplit(os.environ["DATABASE_URL"])
         self._database = f"stack_{uuid.uuid4().hex[:12]}"
@@ -72,9 +80,10 @@ class Stack:
             **environment,
         }
         self._directory = directory
-        self.supervisor = Supervisor(
-            product_processes(ROOT, directory, self.environment), self.environment, directory=directory, output=output
-        )
+        processes = product_processes(ROOT, directory, self.environment)
+        # Only now: of a gateway that is somewhere else the launcher starts no sandbox.
+        self.environment["EVOLUTION_URL"] = gateway_url or self.sandbox.url
+        self.supervisor = Supervisor(processes, self.environment, directory=directory, output=output)
         self.email = self.password = self.token = self.unit = ""
         self._http = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
 
@@ -153,6 +162,23 @@ class Stack:
         with psycopg.connect(self._database_url(self._database), autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def holding(self, statement: str) -> Iterator[psycopg.Connection[Any]]:
+        """A transaction that holds what `statement` locks, and so stops whoever needs it."""
+        with psycopg.connect(self._database_url(self._database)) as connection:
+            connection.execute(statement)
+            yield connection
+
+    def stopped_at(self, statement: str) -> bool:
+        """Whether somebody waits for a lock with a statement that begins like this."""
+        return bool(
+            self.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                " AND ltrim(query, E'\\n ') LIKE %s",
+                f"{statement}%",
+            )
+        )
 
     def _answers(self, url: str) -> bool:
         if self.supervisor.failure:

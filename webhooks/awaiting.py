@@ -51,15 +51,20 @@ def wake_awaiting(connection_id: UUID, external_ids: Collection[str]) -> int:
 
 def wake_awaiting_messages(ids: Collection[UUID]) -> int:
     """Make due what awaits these messages (by our ids); the number of events. As `wake_awaiting`."""
-    arrived: dict[UUID, list[str]] = {}
     with database.cursor() as cursor:
+        # One statement for all numbers: a batch of sends is of as many. An event that awaits the same id of another
+        # number costs one look more.
         cursor.execute(
-            "SELECT connection_id, array_agg(external_id) FROM messages"
-            " WHERE id = ANY(%s) AND connection_id IS NOT NULL AND external_id IS NOT NULL GROUP BY connection_id",
-            [list(ids)],
+            f"{_WAKE} FROM (SELECT array_agg(m.connection_id) AS connections, array_agg(m.external_id) AS ids"  # noqa: S608
+            " FROM messages m WHERE m.id = ANY(%(ids)s) AND m.external_id IS NOT NULL) arrived"
+            " WHERE (e.connection_id = ANY(arrived.connections) OR (e.connection_id IS NULL AND %(by_installation)s))"
+            f" AND e.awaits && arrived.ids AND {_ASLEEP}",
+            {"ids": list(ids), "by_installation": bool(settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET)},
         )
-        arrived.update(cursor.fetchall())
-    return sum(wake_awaiting(connection_id, external_ids) for connection_id, external_ids in arrived.items())
+        woken = cursor.rowcount
+    if woken:
+        ring_on_commit(DRAIN)
+    return woken
 
 
 def _wake(connection_id: UUID | None, external_ids: list[str]) -> int:

@@ -81,6 +81,8 @@ class Comparison:
     read_timeout: float | None = None
     tally: Tally = field(default_factory=Tally)
     calls: int = 0
+    # Every message that was looked at, for whoever wants to know: it stays null unless a list is given.
+    found: list[FoundMessage] | None = None
     _until: float = field(init=False)
     _gateway: EvolutionService = field(init=False)
 
@@ -135,6 +137,8 @@ class Comparison:
         """Put into the inbox what one page tells and is not here: one query, one statement."""
         ours = [message for message in found if message.external_id and self._is_shown(message.jid)]
         self.tally.seen += len(ours)
+        if self.found is not None:
+            self.found += ours
         known = self._known({message.external_id for message in ours})
         # Oldest first: that is the order in which the inbox is read.
         told = [one for message in reversed(ours) for one in _news(message, known)]

@@ -4,15 +4,16 @@ import threading
 
 from celery import shared_task
 
-from webhooks import completeness, drain, lost_receipts, retention
+from webhooks import completeness, drain, lost_receipts, retention, settling
 
 RUN_SECONDS = 10.0
 PRUNE_SECONDS = 20.0
 
 _running = threading.Semaphore(2)
-# Both wait for the gateway: one of each a process leaves threads for sending.
+# All wait for the gateway: one of each a process leaves threads for sending.
 _catching_up = threading.Lock()
 _looking_up = threading.Lock()
+_settling = threading.Lock()
 
 
 @shared_task
@@ -46,6 +47,17 @@ def look_up_receipts() -> None:
         lost_receipts.look_up_due()
     finally:
         _looking_up.release()
+
+
+@shared_task
+def settle_uncertain() -> None:
+    """Ask what became of messages whose sending nobody confirmed."""
+    if not _settling.acquire(blocking=False):
+        return
+    try:
+        settling.settle_due()
+    finally:
+        _settling.release()
 
 
 @shared_task

@@ -130,7 +130,8 @@ def test_a_campaign_is_made_confirmed_and_watched_to_its_end(connected: Stack, p
     page.get_by_text("Uma lista de telefones").click()
     page.locator("textarea:visible").last.fill("(11) 95555-0001\n(11) 95555-0002\n(11) 95555-0003")
     page.get_by_role("button", name="Conferir antes de enviar").click()
-    # The number of people stands on the button itself.
+    # The number of people stands on the button itself: on the rehearsal's, and on the question's.
+    page.get_by_role("link", name=re.compile("3 pessoas")).click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("3 pessoas")).click()
     expect(page.get_by_text("Concluída").first).to_be_visible(timeout=30_000)
     assert len({message["to"] for message in connected.sent("Lentes com 30% até sábado")}) == 3

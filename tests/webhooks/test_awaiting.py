@@ -7,7 +7,7 @@ from django.db import connection as database
 
 from crm_whatsapp.db import ClockNow
 from messaging.models import Message, MessageStatus
-from messaging.services import settle
+from messaging.settling import settle
 from tests import factories
 from tests.webhooks.conftest import Clock, post
 from units.models import WhatsAppConnection
