@@ -5,7 +5,6 @@ The rules, and why they are so: docs/decisions/0013-merging-contacts.md.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,8 +18,10 @@ from django.utils.translation import gettext_lazy as _
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from crm_whatsapp.db import ClockNow
+from messaging.contacts import joining
 from messaging.models import (
     AddressKind,
+    ChatAction,
     Contact,
     ContactAddress,
     ContactMerge,
@@ -28,6 +29,7 @@ from messaging.models import (
     ConversationStatus,
     Message,
 )
+from messaging.rows import give_back, restore, row_of, some
 from messaging.signals import contacts_merged, contacts_parted
 from units import live
 from units.models import Unit, User
@@ -43,7 +45,6 @@ OPENNESS = [
     ConversationStatus.RESOLVED,
 ]
 # What a merge may change on the rows that stay.
-NAME = ("name", "name_is_ours", "named_at")
 SEEN = ("read_until", "seen_until")
 CHAT = ("status", "assigned_to_id", *SEEN, "referral", "referred_at")
 
@@ -122,38 +123,6 @@ def undo(merge: ContactMerge, by: User | None, changes: list[live.Change] | None
     return _giving_way(lambda: _undo(merge, by, changes))
 
 
-# Rows as JSON, for those who take part in a merge
-
-
-def row_of(row: models.Model) -> dict[str, Any]:
-    """All columns of a row as PostgreSQL has them, but for generated ones; for `restore`."""
-    with database.cursor() as cursor:
-        # Names of tables are the models' own.
-        cursor.execute(f"SELECT to_jsonb(t) FROM {row._meta.db_table} t WHERE id = %s", [row.pk])  # noqa: S608
-        found = json.loads(cursor.fetchone()[0])
-    return {column: found[column] for column in _columns(type(row)) if column in found}
-
-
-def restore(model: type[models.Model], row: dict[str, Any]) -> None:
-    """Insert a row from `row_of`. Columns that have come since have their defaults, those that have gone are left."""
-    columns = ", ".join(column for column in _columns(model) if column in row)
-    table = model._meta.db_table
-    with database.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({columns})"  # noqa: S608
-            f" SELECT {columns} FROM jsonb_populate_record(NULL::{table}, %s::jsonb)",
-            [json.dumps(row)],
-        )
-
-
-def _some(row: dict[str, Any], columns: Iterable[str]) -> dict[str, Any]:
-    return {column: row[column] for column in columns}
-
-
-def _columns(model: type[models.Model]) -> list[str]:
-    return [str(field.column) for field in model._meta.concrete_fields if not field.generated]
-
-
 # Steps
 
 
@@ -198,8 +167,7 @@ def _merge(kept: Contact, absorbed: Contact, changes: list[live.Change] | None) 
         rows = model._default_manager.filter(**{column: absorbed})
         before[name] = [str(pk) for pk in rows.values_list("pk", flat=True)]
         rows.update(**{column: kept})
-    _take_name(kept, absorbed)
-    before["kept_after"] = _some(row_of(kept), NAME)
+    joining.join(before, kept, absorbed)
     _delete(absorbed)
     made = ContactMerge.objects.create(
         unit_id=kept.unit_id, kept=kept, absorbed_id=absorbed.pk, absorbed_name=absorbed.name, before=before
@@ -221,8 +189,7 @@ def _undo(merge: ContactMerge, by: User | None, changes: list[live.Change] | Non
     told += _part_conversations(before, kept, absorbed, addresses)
     addresses.update(contact=absorbed)
     ContactMerge.objects.filter(pk__in=before["merges"], kept=kept).update(kept=absorbed)
-    if before["kept"]["id"] == str(kept.pk):
-        _give_back(kept, before["kept"], before["kept_after"], NAME, together=True)
+    joining.part(before, kept, absorbed)
     ContactMerge.objects.filter(pk=merge.pk).update(undone_at=ClockNow(), undone_by=by)
     _hand_over(told, changes)
     return absorbed
@@ -289,6 +256,7 @@ def _merge_conversations(before: dict[str, Any], kept: Contact, absorbed: Contac
     chats = _chats_of(kept, absorbed)
     mine, other = chats.get(kept.pk), chats.get(absorbed.pk)
     before["conversation"] = row_of(other) if other else None
+    before["actions"] = []
     before["kept_conversation"] = before["kept_conversation_after"] = None
     if other is None:
         return []
@@ -306,7 +274,10 @@ def _merge_conversations(before: dict[str, Any], kept: Contact, absorbed: Contac
         referral=referred.referral,
         referred_at=referred.referred_at,
     )
-    before["kept_conversation_after"] = _some(row_of(mine), CHAT)
+    before["kept_conversation_after"] = some(row_of(mine), CHAT)
+    actions = ChatAction.objects.filter(conversation=other)
+    before["actions"] = [str(pk) for pk in actions.order_by("pk").values_list("pk", flat=True)]
+    actions.update(conversation=mine)
     _delete(other)
     Conversation.objects.filter(pk=mine.pk).refresh_summary()
     return [_chat_change(mine), _chat_change(other, merged_into=str(mine.pk))]
@@ -318,19 +289,6 @@ def _seen(column: str, *chats: Conversation) -> datetime | None:
     unread = [times[chat.pk] for chat in chats if chat.unread_count]
     seen = min(unread) if unread else max(times.values())
     return None if seen == _NEVER else seen
-
-
-def _take_name(kept: Contact, absorbed: Contact) -> None:
-    """Ours before theirs, then the one that was seen later; of two of ours that of the kept contact."""
-
-    def rank(contact: Contact) -> tuple[Any, ...]:
-        if contact.name and contact.name_is_ours:
-            return (2, contact.pk == kept.pk)
-        return (1, contact.named_at or _NEVER, contact.name) if contact.name else (0,)
-
-    if rank(absorbed) > rank(kept):
-        names = {column: getattr(absorbed, column) for column in NAME}
-        Contact.objects.filter(pk=kept.pk).update(**names)
 
 
 def _delete(row: Contact | Conversation) -> None:
@@ -365,7 +323,12 @@ def _part_conversations(
         Message.objects.filter(pk__in=theirs).update(conversation=chats[-1])
     if joint and before["kept_conversation"] and before["kept_conversation"]["id"] == str(joint.pk):
         was = _of_who_is_here(before["kept_conversation"])
-        _give_back(joint, was, before["kept_conversation_after"], CHAT)
+        give_back(joint, was, before["kept_conversation_after"], CHAT)
+    # What was asked for about a message goes where that is, the rest where it was.
+    if chats:
+        ChatAction.objects.filter(pk__in=before["actions"], conversation=joint).update(conversation=chats[-1])
+    for chat in chats:
+        ChatAction.objects.filter(message__conversation=chat).update(conversation=chat)
     Conversation.objects.filter(pk__in=[chat.pk for chat in chats]).refresh_summary()
     return told + [_chat_change(chat) for chat in chats]
 
@@ -404,24 +367,3 @@ def _of_who_is_here(chat: dict[str, Any]) -> dict[str, Any]:
     """The row of a chat, in the charge of nobody when that person has been deleted since."""
     is_here = User.objects.filter(pk=chat["assigned_to_id"]).exists()
     return chat if is_here else chat | {"assigned_to_id": None}
-
-
-def _give_back(
-    row: models.Model, before: dict[str, Any], after: dict[str, Any], columns: Iterable[str], *, together: bool = False
-) -> None:
-    """Set `columns` to what they were `before` the merge, unless they are no longer as they were `after` it.
-
-    `together`: all of them, or none when one has changed.
-    """
-    now = row_of(row)
-    same = [column for column in columns if now[column] == after[column]]
-    if not same or (together and len(same) < len(after)):
-        return
-    table = row._meta.db_table
-    assignments = ", ".join(f"{column} = old.{column}" for column in same)
-    with database.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {table} t SET {assignments}"  # noqa: S608
-            f" FROM jsonb_populate_record(NULL::{table}, %s::jsonb) old WHERE t.id = %s",
-            [json.dumps(before), row.pk],
-        )

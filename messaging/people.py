@@ -12,6 +12,7 @@ from django.db import IntegrityError, transaction
 from django.db import connection as database
 
 from messaging import merging
+from messaging.contacts import consent, joining
 from messaging.events import Chat, ChatAddress
 from messaging.models import AddressKind, Contact, ContactAddress, Conversation, ConversationStatus
 from messaging.phones import normal_form, parse_phone
@@ -125,20 +126,21 @@ def conversation_with(contact: Contact, *, status: ConversationStatus = Conversa
 
 
 def delete_contact(contact: Contact) -> None:
-    """Delete a contact with its conversation and messages, in the database."""
-    with database.cursor() as cursor:
+    """Delete a contact with its conversation and messages, in the database. That he opted out is not forgotten."""
+    with transaction.atomic(), database.cursor() as cursor:
+        consent.outlive(contact)
         cursor.execute("DELETE FROM contacts WHERE unit_id = %s AND id = %s", [contact.unit_id, contact.id])
 
 
 def send_address(contact: Contact) -> ContactAddress | None:
-    """Where to send: a phone that is on WhatsApp, the one we learned of last; else the LID, or the group.
+    """Where to send: a phone that is on WhatsApp, the one we learned of last; else the LID, or the group; else any.
 
     None for a contact without any.
     """
 
     def rank(address: ContactAddress) -> tuple[Any, ...]:
         is_phone = address.kind == AddressKind.PHONE
-        return is_phone, address.not_on_whatsapp_at is None, address.created_at, address.pk
+        return address.not_on_whatsapp_at is None, is_phone, address.created_at, address.pk
 
     return max(contact.addresses.all(), key=rank, default=None)
 
@@ -244,7 +246,7 @@ class _Batch:
             merging.merge(kept, absorbed, self.changes)
             if kept is other.contact:
                 person, other = other, person
-            kept.refresh_from_db(fields=merging.NAME)
+            kept.refresh_from_db(fields=joining.NAME)
         elif other.contact:
             person, other = other, person
         other.became = person

@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from crm_whatsapp.db import TenantForeignKey, UUIDPrimaryKeyModel, one_of, tenant_parent
+from crm_whatsapp.db import SearchWords, TenantForeignKey, UUIDPrimaryKeyModel, one_of, tenant_parent
 from messaging.words import has_words, number_in
 from units.models import Unit, User
 
@@ -56,6 +56,7 @@ class Contact(UUIDPrimaryKeyModel):
         constraints = [tenant_parent("contacts")]
         indexes = [
             models.Index(fields=["unit", "name", "id"], name="contacts_listed_by_name"),
+            GinIndex(SearchWords("name"), name="contacts_search"),
             GinIndex(fields=["attributes"], name="contacts_attributes", opclasses=["jsonb_path_ops"]),
             # A whole unit in slices of one order: audiences and exports.
             models.Index(fields=["unit", "id"], name="contacts_in_order"),

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
@@ -10,6 +11,7 @@ from django.utils.translation import pgettext_lazy
 from crm_whatsapp.db import (
     ClockNow,
     Moves,
+    SearchWords,
     StatusQuerySet,
     TenantForeignKey,
     UUIDPrimaryKeyModel,
@@ -219,6 +221,7 @@ class Message(UUIDPrimaryKeyModel):
                 name="messages_without_receipt",
                 condition=models.Q(status="sent", receipt_due_at__isnull=False),
             ),
+            GinIndex(SearchWords("body"), name="messages_search"),
             # Chats in which a message is on the way or uncertain.
             models.Index(
                 fields=["conversation", "status"],

@@ -6,7 +6,7 @@ from crm_whatsapp.db import tenant_key
 
 
 class Migration(migrations.Migration):
-    dependencies = [("messaging", "0002_initial")]
+    dependencies = [("messaging", "0003_search")]
 
     operations = [
         tenant_key("contact_addresses", "contact_id", "contacts", on_delete="CASCADE"),

@@ -1,0 +1,203 @@
+"""Tags, attributes and segments over HTTP."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count, QuerySet
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import generics, status
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from crm_whatsapp.api import Conflict
+from messaging.contacts import segments, tags
+from messaging.contacts.segments import InvalidFilter
+from messaging.contacts.serializers import (
+    AttributeNameSerializer,
+    AttributeSerializer,
+    ContactDetailSerializer,
+    SegmentPreviewRequestSerializer,
+    SegmentPreviewSerializer,
+    SegmentSerializer,
+    TagContactsSerializer,
+    TaggedSerializer,
+    TagSerializer,
+)
+from messaging.contacts.views import of_segment, refused_filter, shown
+from messaging.models import AttributeDefinition, Contact, Segment, Tag
+from units.access import UnitScope
+
+# Of those for whom the filters hold, so many are shown.
+SAMPLE = 10
+
+
+class _OnceByName(UnitScope):
+    """Saves what has one name in a unit."""
+
+    def save(self, form: BaseSerializer[Any], **fields: Any) -> None:
+        """Raises ValidationError when the name is taken."""
+        try:
+            with transaction.atomic():
+                form.save(**fields)
+        except IntegrityError as error:
+            column = "key" if "key" in form.validated_data else "name"
+            raise ValidationError({column: [_("This is taken already.")]}, "unique") from error
+
+    def perform_create(self, serializer: BaseSerializer[Any]) -> None:
+        self.save(serializer, unit=self.unit)
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        self.save(serializer)
+
+
+class TagListView(_OnceByName, generics.ListCreateAPIView):
+    """The unit's tags, newest first."""
+
+    serializer_class = TagSerializer
+    queryset = Tag.objects.none()
+
+    def get_queryset(self) -> Any:
+        return _counted(Tag.objects.filter(unit=self.unit))
+
+
+class TagView(_OnceByName, generics.RetrieveUpdateDestroyAPIView):
+    """One tag."""
+
+    serializer_class = TagSerializer
+    http_method_names = ["get", "patch", "delete", "head", "options"]
+    queryset = Tag.objects.none()
+    lookup_url_kwarg = "tag_id"
+
+    def get_queryset(self) -> Any:
+        return _counted(Tag.objects.filter(unit=self.unit))
+
+    def perform_destroy(self, instance: Tag) -> None:
+        """Take it off everybody, and delete it. 409 while a segment asks for it."""
+        try:
+            tags.delete_tag(instance)
+        except tags.InUse as error:
+            raise Conflict(error.message, "in_use") from error
+
+
+def _counted(rows: QuerySet[Tag]) -> QuerySet[Tag]:
+    return rows.annotate(contact_count=Count("contact_tags"))
+
+
+class TagContactsView(UnitScope, APIView):
+    """Tags on many contacts."""
+
+    @extend_schema(request=TagContactsSerializer, responses=TaggedSerializer)
+    def post(self, request: Request, unit_id: str) -> Response:
+        """Put tags on many contacts, and take tags off them."""
+        form = TagContactsSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        told = form.validated_data
+        whom = self._contacts(told)
+        try:
+            with transaction.atomic():
+                added = tags.add(self.unit, whom, tags.named(self.unit, told["add"])) if told["add"] else 0
+                gone = tags.found(self.unit, told["remove"])
+                removed = tags.remove(self.unit, whom, gone) if told["remove"] else 0
+        except tags.InvalidTag as error:
+            raise ValidationError({"add": [error.message]}) from error
+        return Response({"added": added, "removed": removed})
+
+    def _contacts(self, told: dict[str, Any]) -> QuerySet[Contact]:
+        if "segment" in told:
+            return of_segment(self.unit, told["segment"])
+        if "contacts" in told:
+            return Contact.objects.filter(unit=self.unit, id__in=told["contacts"])
+        try:
+            return segments.queryset(self.unit, told["filters"])
+        except InvalidFilter as error:
+            raise refused_filter(error) from error
+
+
+class AttributeListView(_OnceByName, generics.ListCreateAPIView):
+    """What the unit keeps of its contacts besides name and number, newest first."""
+
+    serializer_class = AttributeSerializer
+    queryset = AttributeDefinition.objects.none()
+
+    def get_queryset(self) -> Any:
+        return AttributeDefinition.objects.filter(unit=self.unit)
+
+
+class AttributeView(UnitScope, APIView):
+    """One attribute."""
+
+    def _row(self, attribute_id: str) -> AttributeDefinition:
+        row = AttributeDefinition.objects.select_related("unit").filter(unit=self.unit, id=attribute_id).first()
+        if row is None:
+            raise Http404
+        return row
+
+    @extend_schema(request=AttributeNameSerializer, responses=AttributeSerializer)
+    def patch(self, request: Request, unit_id: str, attribute_id: str) -> Response:
+        """Call it otherwise. Its key and kind stay: texts and values are written with them."""
+        form = AttributeNameSerializer(self._row(attribute_id), data=request.data, partial=True)
+        form.is_valid(raise_exception=True)
+        return Response(AttributeSerializer(form.save()).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, unit_id: str, attribute_id: str) -> Response:
+        """Delete it with its values. 409 while a segment asks for it."""
+        try:
+            tags.delete_attribute(self._row(attribute_id))
+        except tags.InUse as error:
+            raise Conflict(error.message, "in_use") from error
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class _ValidFilters(_OnceByName):
+    def save(self, form: BaseSerializer[Any], **fields: Any) -> None:
+        """Raises ValidationError for filters that say nothing, with their place."""
+        if "filters" in form.validated_data:
+            try:
+                fields["filters"] = segments.validate(self.unit, form.validated_data["filters"])
+            except InvalidFilter as error:
+                raise refused_filter(error) from error
+        super().save(form, **fields)
+
+
+class SegmentListView(_ValidFilters, generics.ListCreateAPIView):
+    """The unit's saved segments, newest first. Whom one names is asked anew each time: `GET …/contacts?segment=`."""
+
+    serializer_class = SegmentSerializer
+    queryset = Segment.objects.none()
+
+    def get_queryset(self) -> Any:
+        return Segment.objects.filter(unit=self.unit)
+
+
+class SegmentView(_ValidFilters, generics.RetrieveUpdateDestroyAPIView):
+    """One saved segment."""
+
+    serializer_class = SegmentSerializer
+    http_method_names = ["get", "patch", "delete", "head", "options"]
+    queryset = Segment.objects.none()
+    lookup_url_kwarg = "segment_id"
+
+    def get_queryset(self) -> Any:
+        return Segment.objects.filter(unit=self.unit)
+
+
+class SegmentPreviewView(UnitScope, APIView):
+    """Whom filters would name."""
+
+    @extend_schema(request=SegmentPreviewRequestSerializer, responses=SegmentPreviewSerializer)
+    def post(self, request: Request, unit_id: str) -> Response:
+        """Count the people for whom all filters hold now, and show some. Nothing is saved."""
+        form = SegmentPreviewRequestSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        try:
+            found = segments.queryset(self.unit, form.validated_data["filters"])
+        except InvalidFilter as error:
+            raise refused_filter(error) from error
+        some = shown(found).order_by("-id")[:SAMPLE]
+        return Response({"count": found.count(), "contacts": ContactDetailSerializer(some, many=True).data})

@@ -1,0 +1,130 @@
+"""Words on contacts, many contacts at a time; and what goes only when no segment asks for it any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from messaging.contacts import segments
+from messaging.contacts.attributes import storable
+from messaging.models import AttributeDefinition, Contact, ContactTag, Segment, Tag
+from units.models import Unit
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+LONGEST = 60
+
+
+class InUse(ValueError):
+    """What a saved segment asks for cannot go; `message` names the segments, to a person."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.message: str | _StrPromise = _("Still used by these segments: %(names)s") % {"names": ", ".join(names)}
+        super().__init__(str(self.message))
+
+
+class InvalidTag(ValueError):
+    """A name that no tag can have; `message` says why, to a person."""
+
+    def __init__(self) -> None:
+        self.message = _("A tag has 1 to 60 characters, and no comma.")
+        super().__init__(str(self.message))
+
+
+def named(unit: Unit, names: Iterable[str]) -> list[Tag]:
+    """The tags of these names, each once, in their order; made where there are none. Upper and lower case are one.
+
+    Raises InvalidTag for the first name that none can have.
+    """
+    wanted = [_one_line(name) for name in names]
+    if any(not 0 < len(name) <= LONGEST or "," in name or not storable(name) for name in wanted):
+        raise InvalidTag
+    with database.cursor() as cursor:
+        cursor.execute(_MAKE, {"unit": unit.pk, "names": wanted})
+    return found(unit, wanted)
+
+
+def found(unit: Unit, names: Iterable[str]) -> list[Tag]:
+    """Those tags of these names that there are, each once, in their order."""
+    return list(Tag.objects.raw(_FIND, {"unit": unit.pk, "names": [_one_line(name) for name in names]}))
+
+
+def _one_line(name: str) -> str:
+    return " ".join(name.split())
+
+
+def add(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag]) -> int:
+    """Put `tags` on these contacts of the unit; the number of tags that are new on a contact."""
+    wanted, parameters = contacts.filter(unit=unit).order_by().values("id").query.sql_with_params()
+    with database.cursor() as cursor:
+        cursor.execute(
+            # The subquery is Django's own, with its parameters beside it.
+            f"INSERT INTO contact_tags (unit_id, contact_id, tag_id)"  # noqa: S608
+            f" SELECT %s, wanted.id, tag.id FROM ({wanted}) AS wanted"
+            f" CROSS JOIN unnest(%s::uuid[]) AS tag (id) ORDER BY wanted.id, tag.id"
+            f" ON CONFLICT (contact_id, tag_id) DO NOTHING",
+            [unit.pk, *parameters, [tag.pk for tag in tags]],
+        )
+        return cursor.rowcount
+
+
+def remove(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag]) -> int:
+    """Take `tags` off these contacts of the unit; the number of tags that were on a contact."""
+    here = contacts.filter(unit=unit).order_by().values("id")
+    return ContactTag.objects.filter(unit=unit, tag__in=list(tags), contact__in=here).delete()[0]
+
+
+def replace(contact: Contact, names: Iterable[str]) -> None:
+    """Let `contact` have the tags of these names and no others. Raises InvalidTag."""
+    with transaction.atomic():
+        tags = named(contact.unit, names)
+        ContactTag.objects.filter(contact=contact).exclude(tag__in=tags).delete()
+        add(contact.unit, Contact.objects.filter(pk=contact.pk), tags)
+
+
+def delete_tag(tag: Tag) -> None:
+    """Delete a tag, and take it off everybody. Raises InUse."""
+    _refuse_in_use(segments.using(tag.unit, field="tag", value=str(tag.pk)))
+    with database.cursor() as cursor:
+        cursor.execute("DELETE FROM tags WHERE unit_id = %s AND id = %s", [tag.unit_id, tag.pk])
+
+
+def delete_attribute(definition: AttributeDefinition) -> None:
+    """Delete an attribute and its values with all contacts. Raises InUse."""
+    _refuse_in_use(segments.using(definition.unit, field=f"attribute.{definition.key}"))
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE contacts SET attributes = attributes - %(key)s"
+            " WHERE unit_id = %(unit)s AND jsonb_exists(attributes, %(key)s)",
+            {"key": definition.key, "unit": definition.unit_id},
+        )
+        definition.delete()
+
+
+def _refuse_in_use(rows: Iterable[Segment]) -> None:
+    if names := [row.name for row in rows]:
+        raise InUse(names)
+
+
+# The case is folded by the database alone, as its unique index does it: Python folds some letters otherwise.
+_MAKE = """
+INSERT INTO tags (unit_id, name)
+SELECT DISTINCT ON (lower(name)) %(unit)s, name FROM unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, place)
+WHERE NOT EXISTS (SELECT FROM tags t WHERE t.unit_id = %(unit)s AND lower(t.name) = lower(wanted.name))
+ORDER BY lower(name), place
+ON CONFLICT DO NOTHING
+"""
+_FIND = """
+SELECT t.* FROM tags t
+JOIN (
+    SELECT lower(name) AS key, min(place) AS place
+    FROM unnest(%(names)s::text[]) WITH ORDINALITY AS wanted (name, place) GROUP BY 1
+) wanted ON wanted.key = lower(t.name)
+WHERE t.unit_id = %(unit)s ORDER BY wanted.place
+"""
