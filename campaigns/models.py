@@ -43,7 +43,8 @@ class Campaign(UUIDPrimaryKeyModel):
         C.SCHEDULED: frozenset({C.DRAFT, C.PAUSED}),
         # From completed: those that failed are tried again.
         C.PROCESSING: frozenset({C.DRAFT, C.SCHEDULED, C.PAUSED, C.COMPLETED}),
-        C.PAUSED: frozenset({C.PROCESSING}),
+        # From scheduled: it had begun before.
+        C.PAUSED: frozenset({C.PROCESSING, C.SCHEDULED}),
         C.COMPLETED: frozenset({C.PROCESSING}),
         C.CANCELLED: frozenset({C.DRAFT, C.SCHEDULED, C.PROCESSING, C.PAUSED}),
         C.FAILED: frozenset({C.SCHEDULED, C.PROCESSING}),

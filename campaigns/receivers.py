@@ -2,20 +2,34 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection as database
 from django.dispatch import receiver
+from django.utils import translation
+from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService, change_of
+from campaigns.services import change_of, withdraw
 from campaigns.tasks import ring
-from messaging.merging import restore, row_of
+from messaging.lanes import gateway_may_act_for
 from messaging.models import Message, MessageStatus
+from messaging.rows import restore, row_of
 from messaging.services import moved_outbound
-from messaging.signals import contacts_merged, contacts_parted, messages_moved
+from messaging.signals import (
+    contacts_merged,
+    contacts_opted_out,
+    contacts_parted,
+    contacts_wrote,
+    message_repeated,
+    messages_moved,
+    number_back,
+)
 from units import live
+from units.models import WhatsAppConnection
 
 R = RecipientStatus
 # Message status → recipient status. A message that opted-out people did not get makes them skipped, not cancelled.
@@ -31,6 +45,8 @@ RECIPIENT_STATUS = {
     MessageStatus.EXPIRED: R.FAILED,
     MessageStatus.CANCELLED: R.SKIPPED,
 }
+# What a person does so long after a campaign message is put down to it.
+BROUGHT_ABOUT_WITHIN = timedelta(days=7)
 # Of two recipients that turn out to be one person the one that comes first here stays: what has reached the person, or
 # may have, before what still may be sent, and that before what will not be.
 FURTHEST_FIRST = [
@@ -51,40 +67,129 @@ FURTHEST_FIRST = [
 def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> list[live.Change]:
     """Move the recipients of these messages; one statement, in the transaction that moved the messages.
 
-    Returns the live changes of the campaigns that this concerns.
+    Returns the live changes of the campaigns that this concerns. The feeder is rung for only when a message came back
+    to a campaign that must not send it: else a campaign has two messages ahead, and the feeder looks every second.
     """
     with database.cursor() as cursor:
         cursor.execute(
-            "UPDATE campaign_recipients r SET status = step.recipient_status,"
-            " sent_at = coalesce(m.sent_at, r.sent_at), error_message = nullif(m.error_code, '')"
-            " FROM messages m, unnest(%(messages)s::text[], %(recipients)s::text[]) AS step (status, recipient_status)"
-            " WHERE m.id = ANY(%(ids)s) AND r.message_id = m.id AND step.status = m.status"
-            " RETURNING r.unit_id, r.campaign_id",
+            _FOLLOW,
             {
                 "messages": [str(status) for status in RECIPIENT_STATUS],
                 "recipients": [str(status) for status in RECIPIENT_STATUS.values()],
                 "ids": ids,
             },
         )
-        concerned = sorted(set(cursor.fetchall()))
-    if concerned:
-        _take_back_returned(ids)
+        rows = cursor.fetchall()
+        if any(is_paced for _unit, _campaign, is_paced, _came_back in rows):
+            pace: dict[str, Any] = {"ids": ids, "may_act": gateway_may_act_for()}
+            cursor.execute(_KEEP_PACE, pace)
+    if any(came_back for _unit, _campaign, _is_paced, came_back in rows):
+        # Not taken back here: that takes the campaign's row, and whoever pauses it has that and waits for our messages.
         ring()
+    return _changes(sorted({(unit_id, campaign_id) for unit_id, campaign_id, *_rest in rows}))
+
+
+def _changes(concerned: Iterable[tuple[UUID, UUID]]) -> list[live.Change]:
+    """Of campaigns, by unit and id."""
     return [live.Change(unit_id=unit_id, kind="campaign", object_id=campaign_id) for unit_id, campaign_id in concerned]
 
 
-def _take_back_returned(ids: list[UUID]) -> None:
-    """Messages that were on the way while their campaign was paused or cancelled, and came back unsent.
+# A message that the end of its campaign has overtaken was not refused by anybody.
+_FOLLOW = """
+UPDATE campaign_recipients r SET
+    status = CASE WHEN m.status = 'expired' AND k.ends_at <= crm_now() THEN 'skipped' ELSE step.recipient_status END,
+    sent_at = coalesce(m.sent_at, r.sent_at),
+    error_message = CASE WHEN m.status = 'expired' AND k.ends_at <= crm_now() THEN 'campaign_ended'
+                         ELSE nullif(m.error_code, '') END
+FROM messages m, campaigns k, unnest(%(messages)s::text[], %(recipients)s::text[]) AS step (status, recipient_status)
+WHERE m.id = ANY(%(ids)s) AND r.message_id = m.id AND step.status = m.status AND k.id = r.campaign_id
+RETURNING r.unit_id, r.campaign_id, k.interval_seconds IS NOT NULL,
+          r.status = 'queued' AND k.status IN ('paused', 'cancelled')
+"""
 
-    The campaign's row is locked, so that of a pause or cancel at the same moment one sees what the other did.
-    """
-    returned = Campaign.objects.filter(recipients__message__in=ids, recipients__message__status=MessageStatus.QUEUED)
-    locked = Campaign.objects.select_for_update(no_key=True).order_by("id")
-    for campaign in locked.filter(id__in=list(returned.values_list("id", flat=True))):
-        if campaign.status != CampaignStatus.PROCESSING:
-            CampaignService(campaign).withdraw()
-        if campaign.status == CampaignStatus.CANCELLED:
-            campaign.recipients.filter(status=RecipientStatus.PENDING).update(status=RecipientStatus.CANCELLED)
+# A campaign's own pace: its next message goes an interval after the answer to this one; without an answer, after the
+# gateway can act no more. Its feeder has one message under way at a time, so that none overtakes.
+_KEEP_PACE = """
+UPDATE campaigns k SET next_send_at = greatest(k.next_send_at, answered.at + make_interval(
+    secs => k.interval_seconds::float8))
+FROM (
+    SELECT r.campaign_id, max(CASE WHEN m.status = 'uncertain'
+        THEN greatest(crm_now(), m.dispatched_at + %(may_act)s) ELSE crm_now() END) AS at
+    FROM messages m JOIN campaign_recipients r ON r.message_id = m.id
+    WHERE m.id = ANY(%(ids)s) AND m.status IN ('sent', 'delivered', 'read', 'failed', 'uncertain')
+      AND m.dispatched_at > crm_now() - interval '1 hour'
+    GROUP BY r.campaign_id
+) answered
+WHERE k.id = answered.campaign_id AND k.interval_seconds IS NOT NULL
+"""
+
+
+@receiver(contacts_wrote)
+def note_replies(sender: Any, wrote: list[tuple[UUID, datetime]], **kwargs: Any) -> list[live.Change]:
+    """Who writes after a campaign message has replied to it: to the latest of the last days."""
+    return _note("replied_at", wrote)
+
+
+@receiver(contacts_opted_out)
+def note_opt_outs(sender: Any, opted_out: list[tuple[UUID, datetime]], **kwargs: Any) -> list[live.Change]:
+    """Who opts out after a campaign message did so because of it: of the latest of the last days."""
+    return _note("opted_out_at", opted_out)
+
+
+def _note(column: str, seen: list[tuple[UUID, datetime]]) -> list[live.Change]:
+    """One statement, and none for nobody; what has been noted stays."""
+    if not seen:
+        return []
+    ids, times = zip(*seen, strict=True)
+    parameters: dict[str, Any] = {"ids": list(ids), "times": list(times), "for": BROUGHT_ABOUT_WITHIN}
+    with database.cursor() as cursor:
+        cursor.execute(_NOTE.format(column=column), parameters)
+        return _changes(sorted(set(cursor.fetchall())))
+
+
+# WhatsApp tells its times in whole seconds, by a clock of its own.
+_NOTE = """
+WITH last AS (
+    SELECT DISTINCT ON (sent.id) sent.id, seen.at
+    FROM unnest(%(ids)s::uuid[], %(times)s::timestamptz[]) AS seen (contact_id, at)
+    CROSS JOIN LATERAL (
+        SELECT r.id, r.{column} AS noted FROM campaign_recipients r
+        WHERE r.contact_id = seen.contact_id AND r.sent_at > seen.at - %(for)s
+          AND r.sent_at <= seen.at + interval '5 seconds'
+        ORDER BY r.sent_at DESC LIMIT 1
+    ) sent
+    WHERE sent.noted IS NULL
+    ORDER BY sent.id, seen.at
+), locked AS (
+    SELECT r.id FROM campaign_recipients r JOIN last ON last.id = r.id ORDER BY r.id FOR NO KEY UPDATE OF r
+)
+UPDATE campaign_recipients r SET {column} = last.at
+FROM last, locked WHERE r.id = last.id AND locked.id = r.id AND r.{column} IS NULL
+RETURNING r.unit_id, r.campaign_id
+"""
+
+
+@receiver(number_back)
+def wait_for_a_person(sender: Any, connection: WhatsAppConnection, **kwargs: Any) -> list[live.Change]:
+    """After a long while its campaigns stand still until somebody resumes, reschedules or cancels them."""
+    sending = Campaign.objects.select_for_update(no_key=True).filter(
+        unit_id=connection.unit_id, status=CampaignStatus.PROCESSING
+    )
+    ids = list(sending.order_by("pk").values_list("pk", flat=True))
+    if not ids:
+        return []
+    withdraw(ids)
+    with translation.override(settings.LANGUAGE_CODE):
+        reason = _("The number was away for long. Resume the campaign, schedule it, or cancel it.")
+    Campaign.objects.filter(pk__in=ids).move_to(CampaignStatus.PAUSED, status_reason=reason)
+    return _campaign_changes(ids)
+
+
+@receiver(message_repeated)
+def follow_repeated(sender: Any, old_id: UUID, new_id: UUID, **kwargs: Any) -> None:
+    """A person has a message sent once more: its recipient goes on with the copy."""
+    recipients = CampaignRecipient.objects.filter(message_id=old_id)
+    recipients.update(message_id=new_id, status=R.QUEUED, sent_at=None, error_message=None)
 
 
 @receiver(contacts_merged)

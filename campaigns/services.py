@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
 
 import structlog
+from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from campaigns import audience, content, drafting
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
+from campaigns.refusals import NotPossible
 from campaigns.tasks import ring
 from crm_whatsapp.db import ClockNow
-from messaging.models import Contact, Message, MessageStatus, SendLane
-from messaging.pace import Pace
+from messaging import people
+from messaging.contacts import consent
+from messaging.models import Contact, ConversationStatus, Message
+from messaging.outgoing import queueing
+from messaging.outgoing.contents import Media, Text
+from messaging.outgoing.errors import CannotQueue, KeyReused
 from units import live
 from units.models import Unit, User, WhatsAppConnection
 
@@ -29,21 +37,15 @@ log = structlog.get_logger(__name__)
 C = CampaignStatus
 R = RecipientStatus
 
-# The gateway answers a send in about half a second; after this long the wait deserves a word.
-SLOW_ANSWER = timedelta(seconds=5)
-# A wait beyond the pace that a person should be told the reason of.
-LONG_WAIT = timedelta(seconds=30)
+EDITABLE = (C.DRAFT, C.SCHEDULED, C.PAUSED)
+ENDED = (C.COMPLETED, C.CANCELLED, C.FAILED)
+CLONED = ("content", "attachment", "weight", "opt_out_line", "audience", "interval_seconds")
+# Was uncertain before it failed: the person may have it, whatever was found out or said since, or gets it by a copy.
+MAY_HAVE_IT = ("unconfirmed", "unconfirmed_not_sent", "not_sent_by_word", "sent_again", "undecided")
+TESTS_AN_HOUR = 20
+LEFT_OUT_AT_ONCE = 20_000
 
-# Recipients whose message may still go out, or is on the way.
-UNFINISHED = (R.PENDING, R.QUEUED, R.SENDING)
-
-
-class NotPossible(ValueError):
-    """The campaign is not in a state for this; `message` says so to a person."""
-
-    def __init__(self, message: str | _StrPromise) -> None:
-        self.message = message
-        super().__init__(str(message))
+__all__ = ["CampaignService", "NotPossible", "change_of"]
 
 
 class CampaignService:
@@ -52,24 +54,29 @@ class CampaignService:
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
 
+    # Writing it
+
     @classmethod
     def create(
         cls,
         *,
         unit: Unit,
         name: str,
-        content: str,
+        content: str = "",
         contacts: QuerySet[Contact] | Iterable[Contact] = (),
         created_by: User | None = None,
         scheduled_at: datetime | None = None,
+        **more: Any,
     ) -> Campaign:
-        """A draft with its recipients, or a scheduled campaign when `scheduled_at` is given. Raises NotPossible."""
-        if not name.strip() or not content.strip():
-            raise NotPossible(_("A campaign needs a name and a text."))
+        """A draft with its recipients, or a scheduled campaign when `scheduled_at` is given.
+
+        `more`: what `edit` takes. `contacts` are added besides its `audience`. Raises NotPossible.
+        """
+        campaign = Campaign(unit=unit, created_by=created_by, name=name, content=content, audience={}, opt_out_line="")
+        cleaned = drafting.clean(campaign, {"name": name, "content": content, **more})
         with transaction.atomic():
-            campaign = Campaign.objects.create(
-                unit=unit, name=name.strip(), content=content.strip(), created_by=created_by
-            )
+            campaign = Campaign.objects.create(unit=unit, created_by=created_by, **cleaned.columns)
+            drafting.store(campaign, drafting.Cleaned(variants=cleaned.variants))
             service = cls(campaign)
             service.add_contacts(contacts)
             if scheduled_at is not None:
@@ -77,12 +84,47 @@ class CampaignService:
         campaign.refresh_from_db()
         return campaign
 
+    def edit(self, **changes: Any) -> Campaign:
+        """Change what `drafting.FIELDS` names; what is not given stays.
+
+        `content`, `opt_out_line`: see `campaigns.content`. `attachment`: an Attachment of the unit, or its id, or None.
+        `variants`: all of them, as `drafting.VariantText` or dicts of its fields. `audience`: see `campaigns.audience`.
+        `ends_at`: nothing is sent after. `interval_seconds`: slower than the number's own pace; None: as the number.
+        A draft and a scheduled campaign may be changed freely. In a paused one it holds for whoever has not got it
+        yet, and people can only be added. Any other, but an archived one, can be given another name.
+        Raises NotPossible (`field` names what is at fault), and nothing has changed then.
+        """
+        with transaction.atomic():
+            locked = Campaign.objects.select_for_update(no_key=True).select_related("unit").get(pk=self.campaign.pk)
+            if locked.archived_at is not None:
+                raise NotPossible(_("This campaign is in the archive. Take it out first."))
+            if set(changes) - {"name"} and locked.status not in EDITABLE:
+                raise NotPossible(
+                    _("Pause the campaign before you change it.")
+                    if locked.status == C.PROCESSING
+                    else _("This campaign has ended. Clone it to send it again.")
+                )
+            cleaned = drafting.clean(locked, changes)
+            if "audience" in changes and locked.started_at is not None:
+                drafting.require_more(locked.audience, cleaned.columns["audience"])
+                # Gone through once more, for those who are new.
+                cleaned.columns |= {"audience_cursor": None, "audience_done_at": None}
+            if "interval_seconds" in changes:
+                seconds = cleaned.columns["interval_seconds"]
+                # From now on: when the last message went is known only to those that kept an own pace.
+                pause = None if seconds is None or locked.started_at is None else timedelta(seconds=float(seconds))
+                cleaned.columns["next_send_at"] = pause and ClockNow() + pause
+            drafting.store(locked, cleaned)
+            live.publish([change_of(locked)])
+        self.campaign.refresh_from_db()
+        return self.campaign
+
     def add_contacts(self, contacts: QuerySet[Contact] | Iterable[Contact]) -> int:
         """Make contacts of the campaign's own unit recipients, each once, groups never; the number of new ones.
 
         Raises NotPossible once the campaign has ended.
         """
-        if self.campaign.status not in (C.DRAFT, C.SCHEDULED, C.PAUSED):
+        if self.campaign.status not in EDITABLE:
             raise NotPossible(_("Recipients can be added to a draft, a scheduled or a paused campaign only."))
         if isinstance(contacts, QuerySet):
             return self._add_all(contacts)
@@ -98,7 +140,11 @@ class CampaignService:
     def _add_all(self, contacts: QuerySet[Contact]) -> int:
         """One statement, however many: the rows never leave the database."""
         people = contacts.filter(unit_id=self.campaign.unit_id, is_group=False)
-        wanted, parameters = people.values("id").query.sql_with_params()
+        try:
+            wanted, parameters = people.values("id").query.sql_with_params()
+        except EmptyResultSet:
+            # `none()`, or a filter by an empty list.
+            return 0
         with database.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO campaign_recipients (unit_id, campaign_id, contact_id)"  # noqa: S608
@@ -108,39 +154,178 @@ class CampaignService:
             )
             return cursor.rowcount
 
+    def clone(self, *, created_by: User | None = None) -> Campaign:
+        """A draft with the same texts, files and audience, and nobody's results. Its end is not taken over."""
+        source = self.campaign
+        with transaction.atomic():
+            copy = Campaign.objects.create(
+                unit_id=source.unit_id,
+                created_by=created_by,
+                name=_("%(name)s (copy)") % {"name": source.name},
+                **{column: getattr(source, column) for column in CLONED},
+            )
+            variants = [
+                drafting.VariantText(variant.content, variant.weight, variant.attachment)
+                for variant in source.variants.select_related("attachment").order_by("position")
+            ]
+            drafting.store(copy, drafting.Cleaned(variants=variants))
+            if audience.is_empty(source.audience):
+                # They were added one by one: they are the audience.
+                type(self)(copy).add_contacts(Contact.objects.filter(campaign_recipients__campaign=source))
+        copy.refresh_from_db()
+        return copy
+
+    def archive(self) -> Campaign:
+        """Put it out of sight. Raises NotPossible for one that may still send."""
+        rows = Campaign.objects.filter(pk=self.campaign.pk, status__in=[C.DRAFT, *ENDED])
+        if not rows.update(archived_at=Coalesce("archived_at", ClockNow())):
+            raise NotPossible(_("Only a draft or a campaign that has ended can be archived."))
+        return self._look_again()
+
+    def unarchive(self) -> Campaign:
+        """Bring it back into sight."""
+        Campaign.objects.filter(pk=self.campaign.pk).update(archived_at=None)
+        return self._look_again()
+
+    def _look_again(self) -> Campaign:
+        live.publish([change_of(self.campaign)])
+        self.campaign.refresh_from_db()
+        return self.campaign
+
+    # Sending it
+
     def schedule(self, at: datetime) -> Campaign:
-        """Start at `at`; a time in the past is at once. Raises NotPossible."""
-        return self._move(C.SCHEDULED, _("Only a draft can be scheduled."), scheduled_at=at)
+        """Start, or go on, at `at` (with a time zone); a time in the past is at once. Raises NotPossible.
+
+        A scheduled campaign gets another time.
+        """
+        if self.campaign.ends_at is not None and at >= self.campaign.ends_at:
+            raise NotPossible(_("The campaign would end before it starts."), "scheduled_at")
+        if Campaign.objects.filter(pk=self.campaign.pk, status=C.SCHEDULED).update(scheduled_at=at):
+            return self._look_again()
+        return self._move(
+            C.SCHEDULED,
+            _("Only a draft or a paused campaign can be scheduled."),
+            scheduled_at=at,
+            archived_at=None,
+        )
+
+    def unschedule(self) -> Campaign:
+        """Back to a draft: it starts when somebody starts it. Raises NotPossible when it is not scheduled."""
+        return self._move(C.DRAFT, _("This campaign is not scheduled (any more)."), scheduled_at=None)
 
     def dispatch(self) -> Campaign:
-        """Start sending now. Raises NotPossible for a campaign without recipients, or one that is not waiting."""
-        if not self.campaign.recipients.exists():
-            raise NotPossible(_("This campaign has no recipients. Choose who gets it first."))
+        """Start sending now. Raises NotPossible for one that is not waiting, or that lacks what it needs to start.
+
+        The audience becomes recipients in the background (`campaigns.filling`).
+        """
+        self.campaign.refresh_from_db()
+        drafting.require_ready(self.campaign)
         if not WhatsAppConnection.objects.filter(unit_id=self.campaign.unit_id).exists():
             raise NotPossible(_("This unit has no WhatsApp number yet. Connect one first."))
         return self._move(
             C.PROCESSING,
             _("Only a draft or a scheduled campaign can be started."),
             only_from=(C.DRAFT, C.SCHEDULED),
-            started_at=ClockNow(),
+            started_at=Coalesce("started_at", ClockNow()),
+            archived_at=None,
+            **self._audience_done(),
         )
 
-    def pause(self) -> Campaign:
+    def _audience_done(self) -> dict[str, Any]:
+        """Without an audience there is nobody to wait for: those added one by one are recipients already."""
+        is_done = audience.is_empty(self.campaign.audience) and self.campaign.audience_done_at is None
+        return {"audience_done_at": ClockNow()} if is_done else {}
+
+    def pause(self, reason: str = "") -> Campaign:
         """Stop before the next message: what waits on the lane is withdrawn. Raises NotPossible."""
-        return self._move(C.PAUSED, _("Only a campaign that is sending can be paused."), then=self.withdraw)
+        refusal = _("Only a campaign that is sending can be paused.")
+        return self._move(C.PAUSED, refusal, then=self.withdraw, status_reason=reason)
 
     def resume(self) -> Campaign:
-        """Go on. Raises NotPossible."""
-        return self._move(C.PROCESSING, _("Only a paused campaign can be resumed."), only_from=(C.PAUSED,))
+        """Go on. Raises NotPossible, also when its end has passed."""
+        self.campaign.refresh_from_db()
+        if self.campaign.status == C.PAUSED:
+            drafting.require_end(self.campaign.ends_at)
+        return self._move(
+            C.PROCESSING,
+            _("Only a paused campaign can be resumed."),
+            only_from=(C.PAUSED,),
+            **self._audience_done(),
+        )
 
     def cancel(self) -> Campaign:
         """End it for whoever has not got it yet. Raises NotPossible when it has ended already."""
 
         def end() -> None:
             self.withdraw()
-            self.campaign.recipients.filter(status=R.PENDING).update(status=R.CANCELLED)
+            # Of more than a slice the rest follows in the background: a person waits for this.
+            leave_out(self.campaign, R.CANCELLED, None)
 
         return self._move(C.CANCELLED, _("This campaign has ended already."), then=end, finished_at=ClockNow())
+
+    def retry_failed(self) -> int:
+        """Have those tried again whose message certainly was not sent; the number of them. Raises NotPossible.
+
+        Not those that are uncertain, or were before they were given up: they may have it. A person has such a message
+        sent again one by one (`messaging.settling`). A campaign that is done goes on sending; a paused one waits.
+        """
+        with transaction.atomic():
+            locked = Campaign.objects.select_for_update(no_key=True).get(pk=self.campaign.pk)
+            if locked.status not in (C.COMPLETED, C.PROCESSING, C.PAUSED):
+                raise NotPossible(_("Only a campaign that has been sent can try again."))
+            drafting.require_end(locked.ends_at)
+            failed = locked.recipients.filter(status=R.FAILED).exclude(error_message__in=MAY_HAVE_IT)
+            # The failed message stays theirs until the next is queued: a late receipt for it still counts.
+            count = failed.update(status=R.PENDING, error_message=None)
+            if not count:
+                raise NotPossible(_("Nobody failed in a way that allows another try."))
+            if locked.status == C.COMPLETED:
+                Campaign.objects.filter(pk=locked.pk).move_to(
+                    C.PROCESSING, finished_at=None, status_reason="", archived_at=None
+                )
+            ring()
+            live.publish([change_of(locked)])
+        self.campaign.refresh_from_db()
+        return count
+
+    def test_send(self, phone: str, *, author: User | None, variant: int = 0) -> Message:
+        """Send a text of the campaign to one phone now: a message of its own, which goes before campaigns.
+
+        The contact with that number gets it (made when there is none) as its recipients would, but that a variable
+        without a value shows its name. Raises InvalidPhone, and NotPossible after TESTS_AN_HOUR or for whoever has
+        opted out.
+        """
+        campaign = self.campaign
+        texts = content.Texts.of(campaign)
+        contact = people.contact_by_phone(campaign.unit, phone)
+        if consent.has_opted_out(contact):
+            raise NotPossible(_("This person has opted out of campaigns."), "phone")
+        with database.cursor() as cursor:
+            cursor.execute("SELECT to_char(crm_now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')")
+            (hour,) = cursor.fetchone()
+        keys = [f"campaign-test:{campaign.pk}:{hour}:{number}" for number in range(TESTS_AN_HOUR)]
+        used = set(
+            Message.objects.filter(unit_id=campaign.unit_id, idempotency_key__in=keys).values_list(
+                "idempotency_key", flat=True
+            )
+        )
+        free = next((key for key in keys if key not in used), None)
+        if free is None:
+            raise NotPossible(_("That was the last test of this hour. Try again later."))
+        shown = content.render(texts, contact, uuid4(), variant=variant, names_for_missing=True)
+        if shown.problem:
+            raise NotPossible(audience.REASONS[shown.problem], "content")
+        try:
+            return queueing.queue(
+                conversation=people.conversation_with(contact, status=ConversationStatus.RESOLVED),
+                content=content_of(shown),
+                author=author,
+                idempotency_key=free,
+                fingerprint=free,
+            )
+        except (CannotQueue, KeyReused) as error:
+            raise NotPossible(getattr(error, "message", _("Try again.")), "phone") from error
 
     def _move(
         self,
@@ -156,7 +341,7 @@ class CampaignService:
             row = Campaign.objects.filter(pk=self.campaign.pk)
             if only_from:
                 row = row.filter(status__in=only_from)
-            if not row.move_to(status, status_reason="", **changes):
+            if not row.move_to(status, **{"status_reason": "", **changes}):
                 raise NotPossible(refusal)
             if then:
                 then()
@@ -167,85 +352,38 @@ class CampaignService:
         return self.campaign
 
     def withdraw(self) -> None:
-        """Take back what waits on the lane; its recipients are pending again.
+        """Take back what waits on the lane; its recipients are pending again."""
+        withdraw([self.campaign.pk])
 
-        A worker that has claimed such a message finds it gone, and sends nothing. The database cuts the links.
-        """
-        waiting = Message.objects.filter(recipients__campaign=self.campaign).waiting().order_by("pk")
-        ids = list(waiting.select_for_update(of=("self",)).values_list("id", flat=True))
-        taken = list(self.campaign.recipients.filter(message_id__in=ids).values_list("id", flat=True))
-        Message.objects.filter(id__in=ids).waiting().delete()
-        self.campaign.recipients.filter(id__in=taken, message=None).update(status=R.PENDING)
+
+def withdraw(campaign_ids: Sequence[UUID]) -> int:
+    """Take back what waits on the lane of these campaigns; the number of recipients who are pending again.
+
+    A worker that has claimed such a message finds it gone, and sends nothing. The database cuts the links.
+    """
+    recipients = CampaignRecipient.objects.filter(campaign__in=campaign_ids)
+    waiting = Message.objects.filter(recipients__in=recipients).waiting().order_by("pk")
+    ids = list(waiting.select_for_update(of=("self",)).values_list("id", flat=True))
+    taken = list(recipients.filter(message_id__in=ids).values_list("id", flat=True))
+    Message.objects.filter(id__in=ids).waiting().delete()
+    return recipients.filter(id__in=taken, message=None).update(status=R.PENDING)
+
+
+def leave_out(campaign: Campaign, status: RecipientStatus, reason: str | None) -> bool:
+    """Give so many of the pending a last status, under the lock of the campaign's row; whether that was all of them."""
+    pending = campaign.recipients.filter(status=R.PENDING)
+    some = list(pending.order_by("id").values_list("id", flat=True)[:LEFT_OUT_AT_ONCE])
+    pending.filter(id__in=some).update(status=status, error_message=reason)
+    return len(some) < LEFT_OUT_AT_ONCE
+
+
+def content_of(rendered: content.Rendered) -> Text | Media:
+    """What was rendered, as everything that is sent is queued."""
+    if rendered.attachment is None:
+        return Text(rendered.text)
+    return Media(attachment=rendered.attachment, caption=rendered.text)
 
 
 def change_of(campaign: Campaign) -> live.Change:
     """The live change that makes whoever watches this campaign look again."""
     return live.Change(unit_id=campaign.unit_id, kind="campaign", object_id=campaign.pk)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why a campaign that should be sending is not, and until when (None: until that changes)."""
-
-    reason: str | _StrPromise
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outlook:
-    """What keeps a campaign from sending now, if anything, and when its last message leaves, if anybody can say."""
-
-    hold: Hold | None = None
-    ends_at: datetime | None = None
-
-
-def outlook(campaign: Campaign) -> Outlook:
-    """How `campaign` will go on. Empty for one that is not meant to be sending.
-
-    The end is that of the present hold, and then the pace for everybody who is left.
-    """
-    if campaign.status != C.PROCESSING:
-        return Outlook()
-    rows = WhatsAppConnection.objects.select_related("unit").annotate(clock=ClockNow())
-    connection: Any = rows.filter(unit_id=campaign.unit_id).first()
-    if connection is None or not connection.is_connected:
-        return Outlook(Hold(_("The number is disconnected. The campaign goes on when it is back.")))
-    now: datetime = connection.clock
-    held = _hold(connection, now)
-    if held and held.until is None:
-        return Outlook(held)
-    left = campaign.recipients.filter(status__in=UNFINISHED).count()
-    each = connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2)
-    return Outlook(held, max(now, held.until if held and held.until else now) + left * each)
-
-
-def _hold(connection: WhatsAppConnection, now: datetime) -> Hold | None:
-    """What keeps a connected number from sending campaign messages."""
-    pace = pace_of(connection)
-    if (until := pace.cap_lifts_at(now)) is not None:
-        return Hold(_("Today's limit of messages is reached."), until)
-    if (until := pace.window_opens_at(now)) is not None:
-        return Hold(_("Outside the sending window. Nobody gets it twice."), until)
-    slow = Message.objects.filter(status=MessageStatus.DISPATCHING, dispatched_at__lt=now - SLOW_ANSWER)
-    if slow.filter(connection=connection).exists():
-        return Hold(_("Waiting for the WhatsApp server's answer to the last message."))
-    if pace.next_send_at - now > connection.interval + LONG_WAIT:
-        reason = _("An earlier message got no answer. The campaign waits until it can be on its way no more.")
-        return Hold(reason, pace.next_send_at)
-    return None
-
-
-def pace_of(connection: WhatsAppConnection) -> Pace:
-    """The connection's rules and where its lane stands."""
-    lane = SendLane.objects.filter(connection=connection).first() or SendLane(
-        next_send_at=connection.created_at, sent_today=0
-    )
-    return Pace(
-        lane.next_send_at,
-        lane.day,
-        lane.sent_today,
-        connection.daily_cap,
-        connection.window_start,
-        connection.window_end,
-        connection.unit.time_zone,
-    )

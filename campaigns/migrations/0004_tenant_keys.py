@@ -6,7 +6,7 @@ from crm_whatsapp.db import tenant_key
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0003_initial"), ("messaging", "0003_tenant_keys")]
+    dependencies = [("campaigns", "0003_initial"), ("messaging", "0004_tenant_keys")]
 
     operations = [
         tenant_key("campaigns", "attachment_id", "attachments", on_delete="SET NULL"),

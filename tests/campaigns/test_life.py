@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from campaigns.feeder import AHEAD, feed_campaigns, start_due
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService, NotPossible, outlook
+from campaigns.outlook import outlook
+from campaigns.services import CampaignService, NotPossible
 from crm_whatsapp.db import ClockNow
 from messaging.delivery import Delivery
 from messaging.models import Contact, Message, MessageStatus, SendLane

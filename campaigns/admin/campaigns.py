@@ -1,0 +1,312 @@
+"""Admin of a campaign: written, rehearsed, started and steered, with its results."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.db.models import Count
+from django.http import HttpRequest, JsonResponse
+from django.template.loader import render_to_string
+from django.urls import path
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import StackedInline
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
+from unfold.dataclasses import UnfoldAction
+from unfold.decorators import display
+from unfold.views import BaseAutocompleteView, ChangeList
+
+from campaigns.admin.actions import CampaignActions
+from campaigns.admin.recipients import RECIPIENT_CHIPS, recipients_url
+from campaigns.admin_forms import (
+    EDITABLE,
+    ChangeCampaignForm,
+    NewCampaignForm,
+    VariantFormSet,
+)
+from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, CampaignVariant, RecipientStatus
+from campaigns.outlook import outlook
+from campaigns.services import CampaignService
+from messaging.models import Segment, Tag
+from units.models import User
+
+CAMPAIGN_CHIPS = {
+    CampaignStatus.DRAFT.value: "default",
+    CampaignStatus.SCHEDULED.value: "warning",
+    CampaignStatus.PROCESSING.value: "info",
+    CampaignStatus.PAUSED.value: "warning",
+    CampaignStatus.COMPLETED.value: "success",
+    CampaignStatus.CANCELLED.value: "default",
+    CampaignStatus.FAILED.value: "danger",
+}
+SENT = (RecipientStatus.SENT, RecipientStatus.DELIVERED, RecipientStatus.READ)
+NOT_SENT = (
+    RecipientStatus.FAILED,
+    RecipientStatus.UNCERTAIN,
+    RecipientStatus.SKIPPED,
+    RecipientStatus.CANCELLED,
+)
+# In which statuses an action is offered; CampaignService has the last word.
+DRAFTED = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
+ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED})
+OFFERED = {
+    "start": DRAFTED,
+    "schedule": DRAFTED,
+    "unschedule": frozenset({CampaignStatus.SCHEDULED}),
+    "rehearse": DRAFTED | {CampaignStatus.PROCESSING, CampaignStatus.PAUSED},
+    "test_send": EDITABLE,
+    "add_recipients": EDITABLE,
+    "pause": frozenset({CampaignStatus.PROCESSING}),
+    "resume": frozenset({CampaignStatus.PAUSED}),
+    "retry_failed": frozenset({CampaignStatus.COMPLETED, CampaignStatus.PROCESSING, CampaignStatus.PAUSED}),
+    "cancel": EDITABLE | {CampaignStatus.PROCESSING},
+    "archive": ENDED | {CampaignStatus.DRAFT},
+}
+
+
+def shares(progress: dict[str, int]) -> dict[str, int]:
+    """What a progress bar shows: counts, and widths in whole per cent."""
+    total = progress.get("total", 0)
+    sent = sum(progress.get(status, 0) for status in SENT)
+    not_sent = sum(progress.get(status, 0) for status in NOT_SENT)
+    return {
+        "total": total,
+        "sent": sent,
+        "not_sent": not_sent,
+        "sent_width": sent * 100 // total if total else 0,
+        "not_sent_width": -(-not_sent * 100 // total) if total else 0,
+    }
+
+
+class CampaignChangeList(ChangeList):
+    """The page's campaigns with their progress, counted in one query."""
+
+    result_list: Any
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        counted: dict[Any, dict[str, int]] = {campaign.pk: {"total": 0} for campaign in self.result_list}
+        rows = CampaignRecipient.objects.filter(campaign__in=list(counted)).values_list("campaign", "status")
+        for campaign_id, status, count in rows.annotate(Count("id")).order_by():
+            counted[campaign_id][status] = count
+            counted[campaign_id]["total"] += count
+        for campaign in self.result_list:
+            campaign.counted = counted[campaign.pk]
+
+
+class _Choices(BaseAutocompleteView):
+    """What a campaign can be for, by name; each with its unit, since staff see all of them."""
+
+    def get_queryset(self) -> Any:
+        if not self.request.user.has_perm("campaigns.view_campaign"):
+            return self.model._default_manager.none()
+        rows = self.model._default_manager.select_related("unit").order_by("name", "pk")
+        return rows.filter(name__icontains=self.request.GET.get("term", ""))
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
+        super().get(request, *args, **kwargs)
+        context = self.get_context_data()
+        found = [{"id": str(row.pk), "text": f"{row} · {row.unit}"} for row in context["object_list"]]
+        return JsonResponse({"results": found, "pagination": {"more": context["page_obj"].has_next()}})
+
+
+class TagChoices(_Choices):
+    model = Tag
+
+
+class SegmentChoices(_Choices):
+    model = Segment
+
+
+class VariantInline(StackedInline):
+    """The campaign's other texts, A/B: variant A is its own."""
+
+    model = CampaignVariant
+    formset = VariantFormSet
+    fields = ["content", "weight"]
+    extra = 0
+    verbose_name_plural = _("Other texts (A/B)")
+
+
+AUDIENCE = ["everyone", "tags", "segments", "phones", "exclude_tags", "exclude_contacted_within_days"]
+
+
+@admin.register(Campaign)
+class CampaignAdmin(CampaignActions):
+    list_display = ["name", "unit", "status_chip", "progress_bar", "scheduled_at", "created_by", "created_at"]
+    list_filter = [
+        ("unit", AutocompleteSelectFilter),
+        ("status", ChoicesDropdownFilter),
+        ("scheduled_at", RangeDateTimeFilter),
+        ("created_at", RangeDateTimeFilter),
+    ]
+    list_per_page = 25
+    search_fields = ["name", "unit__name"]
+    ordering = ["-id"]
+    autocomplete_fields = ["unit"]
+    inlines = [VariantInline]
+    add_fieldsets = [
+        (None, {"fields": ["unit", "name", "content", "file", ("weight", "opt_out_line")]}),
+        (_("Recipients"), {"fields": AUDIENCE}),
+        (
+            _("When"),
+            {
+                "fields": ["scheduled_at", ("ends_at", "interval_seconds")],
+                "description": _("Without a time it stays a draft, until you start it on its page."),
+            },
+        ),
+    ]
+    fieldsets = [
+        (None, {"fields": [("status", "unit"), "progress_detail", "name", "content", "file_link"]}),
+        (
+            _("History"),
+            {
+                "fields": [
+                    ("created_by", "created_at"),
+                    ("scheduled_at", "started_at"),
+                    ("finished_at", "status_reason"),
+                    "archived_at",
+                ]
+            },
+        ),
+    ]
+    # While it may be changed.
+    change_fieldsets = [
+        (None, {"fields": [("status", "unit"), "progress_detail", "name", "content", "file_link", "file"]}),
+        (None, {"fields": [("weight", "opt_out_line"), ("ends_at", "interval_seconds")]}),
+        (_("Recipients"), {"fields": [name for name in AUDIENCE if name != "phones"]}),
+        fieldsets[1],
+    ]
+    actions_detail = [
+        "start",
+        "resume",
+        "pause",
+        "rehearse",
+        "show_results",
+        "show_recipients",
+        {
+            "title": _("More"),
+            "items": [
+                "schedule",
+                "unschedule",
+                "test_send",
+                "add_recipients",
+                "retry_failed",
+                "clone",
+                "export",
+                "archive",
+                "cancel",
+            ],
+        },
+    ]
+    actions_row = ["start", "pause", "resume", "cancel"]
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("unit", "attachment", "created_by")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        if obj is None:
+            return self.add_fieldsets
+        return self.change_fieldsets if obj.status in EDITABLE else self.fieldsets
+
+    def get_inline_instances(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        inlines = super().get_inline_instances(request, obj)
+        for inline in inlines:
+            if obj is not None and obj.status not in EDITABLE:
+                inline.max_num = 0
+                inline.can_delete = False
+        return inlines
+
+    def get_urls(self) -> Any:
+        choices = [
+            path(
+                f"choices/{name}/",
+                self.admin_site.admin_view(choice.as_view()),
+                name=f"campaigns_campaign_{name}",
+            )
+            for name, choice in (("tags", TagChoices), ("segments", SegmentChoices))
+        ]
+        return [*choices, *super().get_urls()]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return CampaignChangeList
+
+    def get_form(self, request: HttpRequest, obj: Campaign | None = None, **kwargs: Any) -> Any:
+        kwargs["form"] = ChangeCampaignForm if obj else NewCampaignForm
+        return super().get_form(request, obj, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> list[str]:
+        if obj is None:
+            return []
+        fixed = [
+            "status",
+            "unit",
+            "progress_detail",
+            "created_by",
+            "created_at",
+            "scheduled_at",
+            "started_at",
+            "finished_at",
+            "status_reason",
+            "archived_at",
+            "file_link",
+        ]
+        return fixed if obj.status in EDITABLE else [*fixed, "name", "content"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        if change:
+            CampaignService(obj).edit(**form.changes())
+            return
+        campaign = CampaignService.create(
+            unit=obj.unit,
+            contacts=form.contacts(obj.unit),
+            created_by=cast(User, request.user),
+            scheduled_at=obj.scheduled_at,
+            **form.changes(),
+        )
+        obj.pk = campaign.pk
+        obj.refresh_from_db()
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """The other texts are written by the service, all at once: they are numbered by their order."""
+        formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []
+        if formset.has_changed():
+            CampaignService(form.instance).edit(variants=formset.texts())
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
+        """Offer only what the campaign's status allows."""
+        campaign = self.get_object(request, str(object_id))
+        status = campaign.status if campaign else None
+        prefix = f"{self.opts.app_label}_{self.opts.model_name}_"
+        return [
+            offered
+            for offered in super().get_actions_detail(request, object_id)
+            if status in OFFERED.get(offered.action_name.removeprefix(prefix), {status})
+        ]
+
+    @display(description=_("status"), ordering="status", label=CAMPAIGN_CHIPS)
+    def status_chip(self, campaign: Campaign) -> tuple[str, str]:
+        return campaign.status, campaign.get_status_display()
+
+    @display(description=_("progress"))
+    def progress_bar(self, campaign: Campaign) -> SafeString:
+        return render_to_string("admin/campaigns/progress.html", shares(campaign.counted))  # type: ignore[attr-defined]
+
+    @display(description=_("progress"))
+    def progress_detail(self, campaign: Campaign) -> SafeString:
+        progress, ahead = campaign.progress(), outlook(campaign)
+        context = {
+            "recipients_url": recipients_url(campaign),
+            "statuses": [
+                {"value": status.value, "label": status.label, "count": progress[status], "chip": chip}
+                for status, chip in zip(RecipientStatus, RECIPIENT_CHIPS.values(), strict=True)
+                if progress[status]
+            ],
+            "hold": ahead.hold,
+            "ends_at": ahead.ends_at,
+        }
+        return render_to_string("admin/campaigns/progress_detail.html", context | shares(progress))
+
+    @display(description=_("file"))
+    def file_link(self, campaign: Campaign) -> str:
+        return str(campaign.attachment) if campaign.attachment else "–"

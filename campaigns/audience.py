@@ -1,0 +1,370 @@
+"""Who gets a campaign: what a person chose, and who of those is left out for which reason. All of it in the database.
+
+`Campaign.audience` is JSON; each member may be missing, a person given by several is one:
+
+    {"everyone": true}                      all contacts of the unit
+    {"tags": [id], "segments": [id]}        whoever has one of the tags, or is in one of the segments when it starts
+    {"import": id}                          whom a CSV file brought: everybody with the tags that it gave
+    {"contacts": [id]}                      these
+    {"exclude_tags": [id],                  but nobody who has one of these tags,
+     "exclude_contacted_within_days": 7}    or to whom another campaign wrote in the last so many days
+
+Whoever is left out becomes a recipient too, skipped, with the reason: so everybody is counted and listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection as database
+from django.db.models import QuerySet, Value
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from campaigns.models import Campaign
+from campaigns.refusals import NotPossible
+from messaging.contacts import segments
+from messaging.models import Contact, ContactImport, ContactMerge, Segment, Tag
+from units.models import Unit
+
+# More come as an import or get a tag: the list is read with every slice.
+MOST_LISTED = 10_000
+MOST_CHOSEN = 50
+MOST_DAYS = 3650
+# So many times as long as a count took it is good enough for a page that is looked at again.
+LOOKED_AT_AGAIN = 100
+
+# Why somebody gets nothing, as `CampaignRecipient.error_message` says it; in the order in which the first one counts.
+REASONS = {
+    "group": pgettext_lazy("left out", "Group"),
+    "blocked": pgettext_lazy("left out", "Blocked"),
+    "opted_out": pgettext_lazy("left out", "Opted out"),
+    "no_address": pgettext_lazy("left out", "No number"),
+    "invalid_number": pgettext_lazy("left out", "Not a valid number"),
+    "not_on_whatsapp": pgettext_lazy("left out", "Not on WhatsApp"),
+    "excluded_tag": pgettext_lazy("left out", "Has a tag that was excluded"),
+    "contacted_lately": pgettext_lazy("left out", "Got another campaign lately"),
+    "duplicate": pgettext_lazy("left out", "Same person, given twice"),
+    "missing_value": pgettext_lazy("left out", "Has no value for a variable"),
+    "too_long": pgettext_lazy("left out", "Text too long for WhatsApp"),
+    "empty": pgettext_lazy("left out", "Text empty"),
+    "broken_text": pgettext_lazy("left out", "Text with an error"),
+    "campaign_ended": pgettext_lazy("left out", "The campaign had ended"),
+}
+SOURCES = ("everyone", "tags", "segments", "import", "contacts")
+_KNOWN = (*SOURCES, "exclude_tags", "exclude_contacted_within_days")
+
+type _SQL = tuple[str, list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of an audience, in people. `total`: everybody given, each once. `people`: who of them gets it.
+
+    `excluded`: reason (a key of REASONS) → number, of those who do not: together `total - people`; the greatest first.
+    `duplicates`: how many times somebody was given once more.
+    """
+
+    total: int = 0
+    people: int = 0
+    excluded: dict[str, int] = field(default_factory=dict)
+    duplicates: int = 0
+
+
+# What a person chooses
+
+
+def validate(unit: Unit, spec: Any) -> dict[str, Any]:
+    """`spec` as it is kept, for `Campaign.audience`. Raises NotPossible (field "audience") for what makes no sense.
+
+    What is not of `unit` is unknown, as if it were not there (I7).
+    """
+    if not isinstance(spec, Mapping):
+        raise _refusal(_('An audience is an object, like {"tags": […]}.'))
+    if unknown := [name for name in spec if name not in _KNOWN]:
+        raise _refusal(_("An audience has no “%(name)s”.") % {"name": unknown[0]})
+    kept: dict[str, Any] = {}
+    if _flag(spec, "everyone"):
+        kept["everyone"] = True
+    for name, model in (("tags", Tag), ("segments", Segment), ("exclude_tags", Tag)):
+        if ids := _ids(spec, name, MOST_CHOSEN):
+            kept[name] = _of_unit(model, unit, ids, name)
+    if contacts := _ids(spec, "contacts", MOST_LISTED):
+        # Whoever has been merged into another since he was chosen is that one.
+        kept["contacts"] = contacts
+        known = set(Contact.objects.filter(unit=unit, pk__in=contacts).values_list("pk", flat=True))
+        merged = ContactMerge.objects.filter(unit=unit, absorbed_id__in=contacts, undone_at=None)
+        _all_known(contacts, known.union(merged.values_list("absorbed_id", flat=True)), "contacts")
+    if (file := spec.get("import")) not in (None, ""):
+        kept["import"] = _import_of(unit, file)
+    days = spec.get("exclude_contacted_within_days")
+    if days not in (None, 0):
+        if isinstance(days, bool) or not isinstance(days, int) or not 1 <= days <= MOST_DAYS:
+            raise _refusal(
+                _("The days without another campaign are a whole number, up to %(most)d.") % {"most": MOST_DAYS}
+            )
+        kept["exclude_contacted_within_days"] = days
+    return kept
+
+
+def is_empty(spec: Mapping[str, Any]) -> bool:
+    """Whether `spec` gives nobody: only those who were added one by one get the campaign."""
+    return not any(spec.get(source) for source in SOURCES)
+
+
+def _refusal(message: Any) -> NotPossible:
+    return NotPossible(message, "audience")
+
+
+def _flag(spec: Mapping[str, Any], name: str) -> bool:
+    value = spec.get(name, False)
+    if not isinstance(value, bool):
+        raise _refusal(_("“%(name)s” is true or false.") % {"name": name})
+    return value
+
+
+def _ids(spec: Mapping[str, Any], name: str, most: int) -> list[str]:
+    """Each once, in order, in one spelling."""
+    values = spec.get(name) or []
+    if not isinstance(values, list | tuple | set):
+        raise _refusal(_("“%(name)s” is a list of ids.") % {"name": name})
+    if len(values) > most:
+        raise _refusal(_("“%(name)s” takes %(most)d at most.") % {"name": name, "most": most})
+    return list(dict.fromkeys(str(_uuid(value, name)) for value in values))
+
+
+def _uuid(value: Any, name: str) -> UUID:
+    try:
+        return value if isinstance(value, UUID) else UUID(str(value))
+    except ValueError:
+        raise _unknown(value, name) from None
+
+
+def _unknown(value: Any, name: str) -> NotPossible:
+    return _refusal(_("There is no %(id)s for “%(name)s” in this unit.") % {"id": str(value)[:60], "name": name})
+
+
+def _of_unit(model: type[Tag | Segment], unit: Unit, ids: list[str], name: str) -> list[str]:
+    rows: Any = model._default_manager.filter(unit=unit, pk__in=ids)
+    return _all_known(ids, set(rows.values_list("pk", flat=True)), name)
+
+
+def _all_known(ids: list[str], known: set[UUID], name: str) -> list[str]:
+    for one in ids:
+        if UUID(one) not in known:
+            raise _unknown(one, name)
+    return ids
+
+
+def _import_of(unit: Unit, value: Any) -> str:
+    found = ContactImport.objects.filter(unit=unit, pk=_uuid(value, "import")).first()
+    if found is None:
+        raise _unknown(value, "import")
+    if not found.tags:
+        raise _refusal(_("This import gave its contacts no tag, so nobody can tell who came with it."))
+    return str(found.pk)
+
+
+# Who that is
+
+
+def people(campaign: Campaign) -> QuerySet[Contact]:
+    """Those who would get `campaign` now: of its audience and its recipients, without whoever is left out."""
+    given, parameters = _given(campaign)
+    judged, more = _judged(campaign, given, parameters)
+    chosen = RawSQL(f"SELECT id FROM ({judged}) AS judged WHERE reason IS NULL", more)  # noqa: S608, S611 (all of it is ours)
+    return Contact.objects.filter(unit_id=campaign.unit_id, pk__in=chosen)
+
+
+def count(campaign: Campaign) -> Tally:
+    """How many get `campaign` if it starts now, and why the others do not; nothing is written."""
+    given, parameters = _given(campaign)
+    judged, more = _judged(campaign, given, parameters)
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT reason, count(*) FROM ({judged}) AS judged GROUP BY 1 ORDER BY 2 DESC, 1", more)  # noqa: S608
+        counts = dict(cursor.fetchall())
+        branches = [f"SELECT count(*) FROM ({sql}) AS branch" for sql, _parameters in _branches(campaign)]  # noqa: S608
+        times = 0
+        if len(branches) > 1:
+            everything = [value for _sql, values in _branches(campaign) for value in values]
+            cursor.execute(f"SELECT sum(count) FROM ({' UNION ALL '.join(branches)}) AS times", everything)  # noqa: S608
+            times = int(cursor.fetchone()[0])
+    total = sum(counts.values())
+    excluded = {reason: number for reason, number in counts.items() if reason}
+    return Tally(total, counts.get(None, 0), excluded, max(times - total, 0))
+
+
+def recent_count(campaign: Campaign) -> Tally:
+    """`count`, but for pages that ask again and again: what took long to count is remembered for a while.
+
+    For LOOKED_AT_AGAIN times as long as it took: few people are counted anew each time, a million every few minutes.
+    """
+    spec = json.dumps(campaign.audience, sort_keys=True)
+    whose = "" if campaign._state.adding else campaign.pk
+    key = f"audience:{campaign.unit_id}:{whose}:{hashlib.sha256(spec.encode()).hexdigest()}"
+    known: Tally | None = cache.get(key)
+    if known is None:
+        begin = time.monotonic()
+        known = count(campaign)
+        cache.set(key, known, timeout=int((time.monotonic() - begin) * LOOKED_AT_AGAIN))
+    return known
+
+
+def has_anybody(campaign: Campaign) -> bool:
+    """Whether the audience or the recipients hold anybody at all, who may yet be left out."""
+    branches = _branches(campaign)
+    some = " OR ".join(f"EXISTS ({sql})" for sql, _parameters in branches)
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT {some}", [value for _sql, values in branches for value in values])
+        return bool(cursor.fetchone()[0])
+
+
+def slice_of(campaign: Campaign, size: int) -> _SQL:
+    """The statement that makes the next `size` of the audience recipients, in the order of the contacts' ids.
+
+    It returns one row: the id it came to (null: nobody is left), how many it looked at, and how many are new.
+    """
+    after = campaign.audience_cursor or UUID(int=0)
+    branches, parameters = [], []
+    for sql, values in _branches(campaign, with_recipients=False):
+        branches.append(f"(SELECT id FROM ({sql}) AS branch WHERE id > %s ORDER BY id LIMIT %s)")  # noqa: S608
+        parameters += [*values, after, size]
+    given = f"SELECT id FROM ({' UNION '.join(branches)}) AS given ORDER BY id LIMIT %s"  # noqa: S608
+    judged, more = judge(campaign.pk, campaign.unit_id, "SELECT id FROM given", [], campaign.audience)
+    # The people of a slice follow one another: a stretch of each index is read, and not all of a million each time.
+    judged = judged.replace("/* stretch of a */", _STRETCH.format(column="a.contact_id"))
+    judged = judged.replace("/* stretch of c */", _STRETCH.format(column="c.id"))
+    return (
+        f"WITH given AS MATERIALIZED ({given}), inserted AS ("  # noqa: S608
+        "INSERT INTO campaign_recipients (unit_id, campaign_id, contact_id, status, error_message)"
+        " SELECT %s, %s, judged.id, CASE WHEN reason IS NULL THEN 'pending' ELSE 'skipped' END, reason"
+        f" FROM ({judged}) AS judged ON CONFLICT (campaign_id, contact_id) DO NOTHING RETURNING 1)"
+        " SELECT (SELECT id FROM given ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM given),"
+        " (SELECT count(*) FROM inserted)",
+        [*parameters, size, campaign.unit_id, campaign.pk, *more],
+    )
+
+
+def _given(campaign: Campaign) -> _SQL:
+    branches = _branches(campaign)
+    return " UNION ".join(sql for sql, _parameters in branches), [
+        value for _sql, values in branches for value in values
+    ]
+
+
+def _branches(campaign: Campaign, *, with_recipients: bool = True) -> list[_SQL]:
+    """A statement with a column `id`, a contact's, for each of what was chosen; to be read in the order of ids."""
+    spec, unit_id = campaign.audience, campaign.unit_id
+    branches: list[_SQL] = []
+    if spec.get("everyone"):
+        branches.append(("SELECT id FROM contacts WHERE unit_id = %s AND NOT is_group", [unit_id]))
+    else:
+        for tag in [*spec.get("tags", []), *_tags_of_import(unit_id, spec.get("import"))]:
+            branches.append(
+                ("SELECT contact_id AS id FROM contact_tags WHERE unit_id = %s AND tag_id = %s", [unit_id, tag])
+            )
+        for segment in Segment.objects.filter(unit_id=unit_id, pk__in=spec.get("segments", [])).select_related("unit"):
+            rows = segments.queryset(segment.unit, segment.filters).order_by()
+            sql, parameters = rows.values("id").query.sql_with_params()
+            branches.append((f"SELECT id FROM ({sql}) AS segment", list(parameters)))  # noqa: S608
+    if listed := spec.get("contacts"):
+        branches.append(_listed(unit_id, listed))
+    if with_recipients or not branches:
+        recipients = "SELECT contact_id AS id FROM campaign_recipients WHERE campaign_id = %s AND status = 'pending'"
+        branches.append((recipients, [campaign.pk]))
+    return branches
+
+
+_LISTED = """
+SELECT id FROM contacts WHERE unit_id = %s AND id = ANY(%s::uuid[])
+UNION
+SELECT kept_id FROM contact_merges WHERE unit_id = %s AND absorbed_id = ANY(%s::uuid[]) AND undone_at IS NULL
+"""
+
+
+def _listed(unit_id: UUID, ids: list[str]) -> _SQL:
+    """Those of a list; whoever has been merged into another is that one."""
+    return _LISTED, [unit_id, ids, unit_id, ids]
+
+
+def _tags_of_import(unit_id: UUID, import_id: str | None) -> list[UUID]:
+    if import_id is None:
+        return []
+    names = ContactImport.objects.filter(unit_id=unit_id, pk=import_id).values_list("tags", flat=True).first() or []
+    tags = Tag.objects.filter(unit_id=unit_id).alias(folded=Lower("name"))
+    return list(tags.filter(folded__in=[Lower(Value(name)) for name in names]).values_list("pk", flat=True))
+
+
+def _judged(campaign: Campaign, given: str, parameters: list[Any]) -> _SQL:
+    return judge(campaign.pk, campaign.unit_id, given, parameters, campaign.audience)
+
+
+def judge(campaign_id: UUID | None, unit_id: UUID, given: str, parameters: list[Any], spec: Mapping[str, Any]) -> _SQL:
+    """A statement with `id` and `reason` (null: gets it) for each contact of the statement `given`.
+
+    Joined as sets and not asked contact by contact: for a million that is minutes.
+    """
+    tags, days = spec.get("exclude_tags") or [], spec.get("exclude_contacted_within_days") or 0
+    joins, reasons, more = "", "", []
+    if tags:
+        joins += (
+            " LEFT JOIN (SELECT DISTINCT t.contact_id FROM contact_tags t JOIN given_people g ON g.id = t.contact_id"
+            " WHERE t.tag_id = ANY(%s::uuid[])) AS tagged ON tagged.contact_id = c.id"
+        )
+        reasons += " WHEN tagged.contact_id IS NOT NULL THEN 'excluded_tag'"
+        more.append(tags)
+    if days:
+        joins += (
+            " LEFT JOIN (SELECT DISTINCT l.contact_id FROM campaign_recipients l"
+            " JOIN given_people g ON g.id = l.contact_id WHERE l.unit_id = %s AND l.campaign_id IS DISTINCT FROM %s"
+            " AND l.sent_at > (SELECT crm_now() - make_interval(days => %s))) AS lately ON lately.contact_id = c.id"
+        )
+        reasons += " WHEN lately.contact_id IS NOT NULL THEN 'contacted_lately'"
+        more += [unit_id, campaign_id, days]
+    return (
+        f"WITH given_people AS ({given}), reach AS ({_REACH_OF_ALL}) SELECT c.id, CASE {ALWAYS} {reasons} END AS reason"  # noqa: S608
+        " FROM given_people g JOIN contacts c ON c.id = g.id LEFT JOIN reach ON reach.contact_id = c.id"
+        f"{joins} WHERE c.unit_id = %s /* stretch of c */",
+        [*parameters, settings.NUMBER_CHECK_AGAIN, *more, unit_id],
+    )
+
+
+# What is known of the addresses `a` of a contact: any that may be sent to counts. A phone in a form that no number has
+# never may; one that was not on WhatsApp a good while ago is asked about again (`messaging.number_checks.needs_check`).
+_IS_VALID = r"(a.kind <> 'phone' OR a.value ~ '^\+[1-9][0-9]{6,14}$')"
+REACH = f"""
+    bool_or(o.id IS NOT NULL) AS opted_out,
+    bool_or({_IS_VALID}) AS is_valid,
+    bool_or({_IS_VALID} AND (a.not_on_whatsapp_at IS NULL OR a.kind = 'phone'
+        AND greatest(a.not_on_whatsapp_at, a.checked_at) < crm_now() - %(check_again)s)) AS is_reachable
+"""
+OPTED_OUT = """
+    LEFT JOIN opt_outs o ON o.unit_id = a.unit_id AND o.kind = a.kind AND o.value = a.value AND o.lifted_at IS NULL
+"""
+_REACH_OF_ALL = (
+    f"SELECT a.contact_id, {REACH.replace('%(check_again)s', '%s')} FROM given_people g"  # noqa: S608
+    f" JOIN contact_addresses a ON a.contact_id = g.id {OPTED_OUT}"
+    " WHERE true /* stretch of a */ GROUP BY a.contact_id"
+)
+_FIRST, _LAST = "SELECT id FROM given ORDER BY id LIMIT 1", "SELECT id FROM given ORDER BY id DESC LIMIT 1"
+_STRETCH = f"AND {{column}} BETWEEN ({_FIRST}) AND ({_LAST})"
+
+# The reasons that hold for every campaign, of a contact `c` and its `reach`.
+ALWAYS = """
+WHEN c.is_group THEN 'group'
+WHEN c.blocked_at IS NOT NULL THEN 'blocked'
+WHEN reach.opted_out THEN 'opted_out'
+WHEN reach.contact_id IS NULL THEN 'no_address'
+WHEN NOT reach.is_valid THEN 'invalid_number'
+WHEN NOT reach.is_reachable THEN 'not_on_whatsapp'
+"""
