@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db.models import Count
-from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import pgettext_lazy
 
-from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
+from campaigns import audience, content
+from campaigns.audience import Tally
+from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
 from console.inbox import Page
-from units.models import Unit, WhatsAppConnection
+from messaging.models import Contact
+from units.models import Unit
 
 R = RecipientStatus
 ROWS = 50
@@ -28,6 +29,8 @@ class Progress:
     """How far a campaign has come, in people."""
 
     counts: dict[str, int]
+    replied: int = 0
+    opted_out: int = 0
 
     @property
     def total(self) -> int:
@@ -77,6 +80,8 @@ class Progress:
             (pgettext_lazy("recipients", "Sent"), self.sent, "sent"),
             (pgettext_lazy("recipients", "Delivered"), count[R.DELIVERED] + count[R.READ], "delivered"),
             (pgettext_lazy("recipients", "Read"), count[R.READ], "read"),
+            (pgettext_lazy("recipients", "Replied"), self.replied, "read"),
+            (pgettext_lazy("recipients", "Opted out"), self.opted_out, "skipped"),
             (pgettext_lazy("recipients", "Failed"), count[R.FAILED], "failed"),
             (pgettext_lazy("recipients", "Uncertain"), count[R.UNCERTAIN], "uncertain"),
             (pgettext_lazy("recipients", "Skipped"), count[R.SKIPPED], "skipped"),
@@ -85,7 +90,8 @@ class Progress:
 
 def campaigns(unit: Unit) -> list[Campaign]:
     """The unit's newest hundred, each with `people`, its Progress; two queries."""
-    rows = list(Campaign.objects.filter(unit=unit).select_related("created_by").order_by("-created_at", "-id")[:100])
+    kept = Campaign.objects.filter(unit=unit, archived_at=None)
+    rows = list(kept.select_related("created_by").order_by("-created_at", "-id")[:100])
     counts = _counts(row.id for row in rows)
     for row in rows:
         row.people = Progress(counts[row.id])  # type: ignore[attr-defined]
@@ -101,12 +107,30 @@ def _counts(ids: Iterable[UUID]) -> dict[UUID, dict[str, int]]:
     return counts
 
 
-def expected_end(campaign: Campaign, connection: WhatsAppConnection, people: int) -> datetime | None:
-    """When a campaign of so many people would end, if it began now (or when scheduled) and nothing held it."""
-    if campaign.status not in (CampaignStatus.DRAFT, CampaignStatus.SCHEDULED) or not people:
-        return None
-    start = max(campaign.scheduled_at or timezone.now(), timezone.now())
-    return start + people * (connection.interval + timedelta(seconds=float(connection.jitter_seconds) / 2))
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a campaign looks like while it is written: for one of its people, and for how many."""
+
+    problems: list[str]
+    person: Contact | None
+    text: str
+    tally: Tally
+    more: int
+
+
+def draft(unit: Unit, text: str, line: str, spec: dict[str, Any], *, place: int, has_file: bool) -> Draft:
+    """The draft as it would be kept; nothing is. `place`: which person it is shown for."""
+    made = Campaign(id=uuid4(), unit=unit, name="", content=text, opt_out_line=line, audience=spec)
+    tally, rows = audience.count(made), audience.people(made)
+    if not tally.people:
+        rows = Contact.objects.people().filter(unit=unit)
+    found = rows.order_by("pk").prefetch_related("addresses")
+    person = next(iter(found[place : place + 1]), None) or found.first()
+    problems = [str(p.message) for p in content.check(unit, text, caption=has_file, opt_out_line=line) if text.strip()]
+    shown = content.render(made, person, person.pk) if person and not problems else None
+    if shown and shown.problem:
+        problems = [str(audience.REASONS[shown.problem])]
+    return Draft(problems, person, shown.text if shown else "", tally, place + 1)
 
 
 # The filters above the recipients, and the statuses behind each.
@@ -117,6 +141,7 @@ RECIPIENT_FILTERS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "failed": (pgettext_lazy("recipients", "Failed"), (R.FAILED,)),
     "uncertain": (pgettext_lazy("recipients", "Uncertain"), (R.UNCERTAIN,)),
     "skipped": (pgettext_lazy("recipients", "Skipped"), (R.SKIPPED, R.CANCELLED)),
+    "replied": (pgettext_lazy("recipients", "Replied"), ()),
 }
 
 
@@ -126,6 +151,8 @@ def recipients(campaign: Campaign, *, show: str = "all", after: UUID | None = No
     statuses = RECIPIENT_FILTERS.get(show, RECIPIENT_FILTERS["all"])[1]
     if statuses:
         rows = rows.filter(status__in=statuses)
+    if show == "replied":
+        rows = rows.filter(replied_at__isnull=False)
     if after:
         rows = rows.filter(id__gt=after)
     found = list(rows[: ROWS + 1])

@@ -1,17 +1,21 @@
 """What people type into the console, checked before a service sees it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from campaigns import content
+from campaigns.models import Campaign
 from messaging import people, services
-from messaging.models import Contact
+from messaging.models import Attachment, Contact, Segment, Tag
+from messaging.outgoing.attachments import attach
+from messaging.outgoing.errors import CannotQueue
 from messaging.phones import InvalidPhone, parse_phone, split_phones
 from units.models import Unit, WhatsAppConnection
 
@@ -61,6 +65,12 @@ class GroupsForm(forms.ModelForm):
     class Meta:
         model = WhatsAppConnection
         fields = ["groups_enabled"]
+
+
+class WaitingForm(forms.Form):
+    """What becomes of the messages that waited while the number was away."""
+
+    action = forms.ChoiceField(choices=[("send", "send"), ("drop", "drop")])
 
 
 class ContactForm(forms.Form):
@@ -127,7 +137,16 @@ class ConfirmForm(forms.Form):
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
 
-    def __init__(self, *args: Any, people: int | None, needs_time: bool, **kwargs: Any) -> None:
+    phone = forms.CharField(
+        label=_("Number of the phone"),
+        max_length=40,
+        widget=forms.TextInput(attrs={"type": "tel", "inputmode": "tel", "placeholder": "(11) 90000-0142"}),
+        error_messages={"required": _("Type the number, with area code.")},
+    )
+
+    def __init__(
+        self, *args: Any, people: int | None, needs_time: bool, needs_phone: bool = False, **kwargs: Any
+    ) -> None:
         """`people`: how many must be typed; None: nothing."""
         super().__init__(*args, **kwargs)
         self.people = people
@@ -137,6 +156,8 @@ class ConfirmForm(forms.Form):
             self.fields["typed"].label = _("Type %(people)d to confirm") % {"people": people}
         if not needs_time:
             del self.fields["at"]
+        if not needs_phone:
+            del self.fields["phone"]
 
     def clean_at(self) -> datetime:
         return not_past(self.cleaned_data["at"])
@@ -148,8 +169,16 @@ class ConfirmForm(forms.Form):
         return typed
 
 
+class FinishForm(forms.Form):
+    """When a campaign shall have reached everybody."""
+
+    by = local_time_field(required=True)
+
+
 class CampaignForm(forms.Form):
-    """What to say, to whom, and when. `audience()` gives the people."""
+    """What to say, to whom, and when. After `is_valid()`: `changes()` is what CampaignService takes, `people()` whom it
+    adds one by one.
+    """
 
     name = forms.CharField(
         label=_("Name"),
@@ -161,24 +190,50 @@ class CampaignForm(forms.Form):
     content = forms.CharField(
         label=_("Text"),
         max_length=MAX_CAMPAIGN_TEXT,
+        required=False,
         widget=forms.Textarea(attrs={"rows": 6, "maxlength": MAX_CAMPAIGN_TEXT}),
-        error_messages={"required": _("Write the message.")},
     )
-    to = forms.ChoiceField(
-        label=_("Who receives it"),
-        choices=[
-            ("all", _("All contacts")),
-            ("chosen", _("Contacts I choose")),
-            ("pasted", _("A list of phone numbers")),
-        ],
-        widget=forms.RadioSelect,
-        initial="all",
+    file = forms.FileField(
+        label=_("File (optional)"), required=False, help_text=_("Picture, video or document that goes with the text.")
+    )
+    other = forms.CharField(
+        label=_("Another text"),
+        max_length=MAX_CAMPAIGN_TEXT,
+        required=False,
+        help_text=_("Half of the people get this one. The result shows which does better."),
+        widget=forms.Textarea(attrs={"rows": 4, "maxlength": MAX_CAMPAIGN_TEXT}),
+    )
+    opt_out_line = forms.CharField(
+        label=_("How to opt out"),
+        max_length=300,
+        required=False,
+        help_text=_("The last line of the message. Empty: no such line."),
+        initial=_("Reply SAIR to stop receiving these messages."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    to = forms.ChoiceField(label=_("Who receives it"), widget=forms.RadioSelect, initial="all")
+    tags = forms.ModelMultipleChoiceField(Tag.objects.none(), required=False, widget=forms.CheckboxSelectMultiple)
+    segments = forms.ModelMultipleChoiceField(
+        Segment.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
     )
     contacts = forms.ModelMultipleChoiceField(Contact.objects.none(), required=False)
     phones = forms.CharField(
         label=_("Phone numbers, one per line"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6, "inputmode": "tel", "placeholder": "(11) 90000-0142\n(11) 90000-0208"}),
+    )
+    days = forms.TypedChoiceField(
+        label=_("Leave out who got another campaign"),
+        choices=[
+            ("0", _("nobody for that reason")),
+            ("1", _("in the last day")),
+            ("7", _("in the last 7 days")),
+            ("30", _("in the last 30 days")),
+        ],
+        coerce=int,
+        empty_value="",
+        required=False,
+        initial="0",
     )
     when = forms.ChoiceField(
         label=_("When"),
@@ -188,12 +243,41 @@ class CampaignForm(forms.Form):
     )
     scheduled_at = local_time_field(required=False)
 
-    def __init__(self, unit: Unit, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, unit: Unit, *args: Any, campaign: Campaign | None = None, **kwargs: Any) -> None:
+        if campaign is not None:
+            kwargs["initial"] = self._initial_of(campaign)
         super().__init__(*args, **kwargs)
-        self.unit = unit
+        self.unit, self.campaign = unit, campaign
         self.everybody = Contact.objects.people().filter(unit=unit)
-        cast(forms.ModelMultipleChoiceField, self.fields["contacts"]).queryset = self.everybody
+        for name, rows in (
+            ("contacts", self.everybody),
+            ("tags", Tag.objects.filter(unit=unit).order_by("name")),
+            ("segments", Segment.objects.filter(unit=unit).order_by("name")),
+        ):
+            cast(forms.ModelMultipleChoiceField, self.fields[name]).queryset = rows
+        choices = [("all", _("All contacts")), ("groups", _("Tags and segments")), ("chosen", _("Contacts I choose"))]
+        # Of a list only its people are kept; what they were chosen by is not asked again.
+        choices.append(("kept", _("Those already chosen")) if campaign else ("pasted", _("A list of phone numbers")))
+        cast(forms.ChoiceField, self.fields["to"]).choices = choices
         self.pasted: list[str] = []
+        self.attachment: Attachment | None = campaign.attachment if campaign else None
+
+    @staticmethod
+    def _initial_of(campaign: Campaign) -> dict[str, Any]:
+        chosen = campaign.audience
+        other = campaign.variants.order_by("position").first()
+        to = "all" if chosen.get("everyone") else "groups" if chosen.get("tags") or chosen.get("segments") else "chosen"
+        return {
+            "name": campaign.name,
+            "content": campaign.content,
+            "other": other.content if other else "",
+            "opt_out_line": campaign.opt_out_line,
+            "to": to if campaign.audience and not chosen.get("import") else "kept",
+            "tags": chosen.get("tags", []),
+            "segments": chosen.get("segments", []),
+            "contacts": chosen.get("contacts", []),
+            "days": chosen.get("exclude_contacted_within_days", 0),
+        }
 
     def clean_scheduled_at(self) -> datetime | None:
         at = self.cleaned_data["scheduled_at"]
@@ -208,11 +292,40 @@ class CampaignForm(forms.Form):
         to = data.get("to")
         if to == "chosen" and not data.get("contacts"):
             self.add_error("contacts", _("Choose at least one contact."))
+        if to == "groups" and not data.get("tags") and not data.get("segments"):
+            self.add_error("to", _("Choose at least one tag or segment."))
         if to == "all" and not self.everybody.exists():
             self.add_error("to", _("There are no contacts yet. Add some, or paste phone numbers."))
         if to == "pasted" and not self.errors:
             self._clean_phones(split_phones(data.get("phones", "")))
+        if data.get("file") and not self.errors:
+            try:
+                self.attachment = attach(self.unit, data["file"].read(), name=data["file"].name)
+            except CannotQueue as refusal:
+                self.add_error("file", str(refusal.message))
+        self._clean_texts(data)
         return data
+
+    def _clean_texts(self, data: dict[str, Any]) -> None:
+        line, has_file = data.get("opt_out_line", ""), self.attachment is not None or bool(data.get("file"))
+        for name in ("content", "other"):
+            text = data.get(name, "")
+            if name == "other" and not text:
+                continue
+            for problem in content.check(self.unit, text, caption=has_file, opt_out_line=line):
+                self.add_error(name, _("Write the message.") if problem.code == "empty" else str(problem.message))
+
+    def changes(self) -> dict[str, Any]:
+        """What CampaignService takes."""
+        data = self.cleaned_data
+        other = [{"content": data["other"], "attachment": self.attachment}] if data["other"] else []
+        changes = {name: data[name] for name in ("name", "content", "opt_out_line")}
+        changes |= {"attachment": self.attachment, "variants": other}
+        return changes if data["to"] == "kept" else changes | {"audience": chosen_audience(data)}
+
+    def people(self) -> list[Contact]:
+        """People of a pasted list become contacts here."""
+        return [people.contact_by_phone(self.unit, number) for number in self.pasted]
 
     def _clean_phones(self, numbers: list[str]) -> None:
         if not numbers:
@@ -233,12 +346,17 @@ class CampaignForm(forms.Form):
             for reason in [summary % {"count": count}, *refused[:5]]:
                 self.add_error("phones", reason)
 
-    def audience(self) -> QuerySet[Contact] | list[Contact]:
-        """Who receives it, after `is_valid()`. People of a pasted list become contacts here."""
-        match self.cleaned_data["to"]:
-            case "chosen":
-                return self.cleaned_data["contacts"]
-            case "pasted":
-                return [people.contact_by_phone(self.unit, number) for number in self.pasted]
-            case _:
-                return self.everybody
+
+def chosen_audience(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What was chosen on the form, as `Campaign.audience` has it; nobody for a pasted list, whose people are added."""
+    spec: dict[str, Any] = {}
+    match data.get("to"):
+        case "all":
+            spec["everyone"] = True
+        case "groups":
+            spec |= {name: [str(row.pk) for row in data[name]] for name in ("tags", "segments") if data.get(name)}
+        case "chosen":
+            spec["contacts"] = [str(row.pk) for row in data.get("contacts") or ()]
+    if data.get("days"):
+        spec["exclude_contacted_within_days"] = data["days"]
+    return spec

@@ -1,5 +1,6 @@
 """Campaigns: the list, a new one, and one under way."""
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -8,25 +9,38 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from campaigns import audience
+from campaigns.exports import recipient_rows
 from campaigns.models import Campaign, CampaignStatus
-from campaigns.services import CampaignService, NotPossible, outlook
+from campaigns.outlook import outlook
+from campaigns.rehearsal import rehearse, timing
+from campaigns.results import results
+from campaigns.serializers import reasons
+from campaigns.services import CampaignService, NotPossible
 from console import campaigns as reading
 from console.contacts import contacts
-from console.forms import CampaignForm, ConfirmForm, local_input
+from console.forms import CampaignForm, ConfirmForm, FinishForm, chosen_audience, local_input
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
+from crm_whatsapp.csv_export import csv_response
+from messaging.contacts.segments import InvalidFilter
 from messaging.models import Contact
+from messaging.phones import InvalidPhone
 from units.models import Unit
 
 C = CampaignStatus
 # What can be asked of a campaign in each status; the first is the one to offer most.
 ACTIONS = {
-    C.DRAFT: ("start", "schedule", "cancel"),
-    C.SCHEDULED: ("start", "cancel"),
+    C.DRAFT: ("start", "schedule", "test", "clone", "archive"),
+    C.SCHEDULED: ("start", "unschedule", "test", "cancel"),
     C.PROCESSING: ("pause", "cancel"),
-    C.PAUSED: ("resume", "cancel"),
+    C.PAUSED: ("resume", "test", "cancel"),
+    C.COMPLETED: ("retry", "clone", "archive"),
+    C.CANCELLED: ("clone", "archive"),
+    C.FAILED: ("clone", "archive"),
 }
+EDITABLE = (C.DRAFT, C.SCHEDULED, C.PAUSED)
 # More people than this: the confirmation also asks to type how many.
 TYPED_ABOVE = 1000
 
@@ -37,15 +51,23 @@ def _campaign(unit: Unit, campaign_id: UUID) -> Campaign:
 
 def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
     """The part of the page that changes by itself."""
-    people = reading.Progress(campaign.progress())
+    told = results(campaign)
     ahead = outlook(campaign)
+    people = reading.Progress(campaign.progress(), told.figures.replied, told.figures.opted_out)
+    waits = campaign.status in (C.DRAFT, C.SCHEDULED)
+    offered = ACTIONS.get(C(campaign.status), ())
     return {
         "unit": unit,
         "campaign": campaign,
         "people": people,
+        # Before the start the audience has no rows yet.
+        "reach": audience.count(campaign).people if waits else people.left,
+        "waits": waits,
+        "results": told,
         "hold": ahead.hold,
-        "ends_at": ahead.ends_at or reading.expected_end(campaign, unit.connection, people.left),
-        "actions": ACTIONS.get(C(campaign.status), ()),
+        "ends_at": ahead.ends_at,
+        "can_edit": campaign.status in EDITABLE and campaign.archived_at is None,
+        "actions": [action for action in offered if action != "retry" or people.failed],
     }
 
 
@@ -76,25 +98,97 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 @unit_view
 def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Write a campaign and say who receives it. Nothing is sent before the confirmation that follows."""
-    form = CampaignForm(unit, request.POST if request.method == "POST" else None)
+    return _write(request, unit, None)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view
+def edit(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
+    """Change one that has not been sent, or that is paused: then for whoever has not got it."""
+    return _write(request, unit, _campaign(unit, campaign_id))
+
+
+def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> HttpResponse:
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = CampaignForm(unit, *sent, campaign=campaign)
     if form.is_valid():
-        campaign = CampaignService.create(
-            unit=unit,
-            name=form.cleaned_data["name"],
-            content=form.cleaned_data["content"],
-            contacts=form.audience(),
-            created_by=request.user,
-        )
-        # A draft in any case: a time is set, like a start, only by the confirmation that states how many people.
-        at = form.cleaned_data["scheduled_at"]
-        ask = {"confirm": "schedule", "at": local_input(at)} if at else {"confirm": "start"}
-        return redirect(reverse("console:campaign", args=[unit.id, campaign.id]) + "?" + urlencode(ask))
+        try:
+            if campaign is None:
+                campaign = CampaignService.create(
+                    unit=unit, contacts=form.people(), created_by=request.user, **form.changes()
+                )
+            else:
+                CampaignService(campaign).edit(**form.changes())
+        except NotPossible as refused:
+            form.add_error(refused.field if refused.field in form.fields else None, str(refused.message))
+        else:
+            # A draft in any case: a time is set, like a start, only by the confirmation that states how many people.
+            at = form.cleaned_data["scheduled_at"]
+            query = "?" + urlencode({"at": local_input(at)}) if at else ""
+            return redirect(reverse("console:campaign-rehearsal", args=[unit.id, campaign.id]) + query)
     context = {
         "form": form,
-        "everybody": Contact.objects.people().filter(unit=unit).count(),
-        **_choice(request, unit),
+        "campaign": campaign,
+        "everybody": form.everybody.count(),
+        "variables": ["primeiro_nome", "nome", "telefone", *unit.attributes.values_list("key", flat=True)],
+        **_choice(request, unit, form.initial.get("contacts", [])),
     }
     return render_page(request, unit, "console/campaigns/new.html", "campaigns", context)
+
+
+@require_POST
+@unit_view
+def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """How the campaign on the form reads for one of its people, how many those are, and who is left out."""
+    form = CampaignForm(unit, request.POST)
+    form.full_clean()
+    place = request.POST.get("person", "0")
+    told = reading.draft(
+        unit,
+        request.POST.get("content", "").strip(),
+        request.POST.get("opt_out_line", "").strip(),
+        chosen_audience(form.cleaned_data),
+        place=int(place) if place.isdigit() and len(place) < 7 else 0,
+        has_file=False,
+    )
+    context = {"unit": unit, "draft": told, "excluded": reasons(told.tally.excluded), "to": request.POST.get("to")}
+    return render(request, "console/campaigns/check.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view
+def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
+    """Who gets it, when it ends and what can go wrong. POST: take the pace that was found for a time to finish by."""
+    campaign = _campaign(unit, campaign_id)
+    problem = ""
+    if request.method == "POST":
+        try:
+            CampaignService(campaign).edit(interval_seconds=request.POST.get("interval"))
+            return redirect(request.get_full_path())
+        except NotPossible as refused:
+            problem = str(refused.message)
+    finish = FinishForm(request.GET if "by" in request.GET else None)
+    try:
+        told = rehearse(campaign, finish_by=finish.cleaned_data["by"] if finish.is_valid() else None)
+    except InvalidFilter as error:
+        told, problem = None, str(error.message)
+    context = _live(unit, campaign) if told else {"campaign": campaign}
+    context |= {
+        "rehearsal": told,
+        "excluded": reasons(told.tally.excluded) if told else [],
+        "problem": problem,
+        "finish_form": finish,
+        "at": request.GET.get("at", ""),
+    }
+    return render_page(request, unit, "console/campaigns/rehearsal.html", "campaigns", context)
+
+
+@require_GET
+@unit_view
+def export(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> Any:
+    """All recipients as a file for a spreadsheet."""
+    campaign = _campaign(unit, campaign_id)
+    return csv_response(f"{campaign.name}.csv", recipient_rows(campaign, campaign.recipients.all()))
 
 
 @require_GET
@@ -104,9 +198,9 @@ def pick(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     return render(request, "console/campaigns/picker.html", {"unit": unit} | _choice(request, unit))
 
 
-def _choice(request: ConsoleRequest, unit: Unit) -> dict[str, Any]:
+def _choice(request: ConsoleRequest, unit: Unit, already: list[str] | None = None) -> dict[str, Any]:
     sent = request.POST if request.method == "POST" else request.GET
-    ids = [value for value in sent.getlist("contacts") if _is_uuid(value)]
+    ids = [value for value in sent.getlist("contacts") if _is_uuid(value)] or already or []
     chosen = list(Contact.objects.filter(unit=unit, id__in=ids).prefetch_related("addresses").order_by("name", "id"))
     taken = {contact.id for contact in chosen}
     found = contacts(unit, search=sent.get("q", ""))
@@ -159,40 +253,54 @@ def recipients(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRe
 @require_http_methods(["GET", "POST"])
 @unit_view
 def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> HttpResponse:
-    """GET: what the action (start, schedule, pause, resume, cancel) would mean, in people. POST: do it."""
+    """GET: what the action would mean, in people. POST: do it."""
     campaign = _campaign(unit, campaign_id)
-    if action not in ("start", "schedule", "pause", "resume", "cancel"):
+    if action not in STEPS:
         raise Http404
     context = _live(unit, campaign)
-    people = context["people"].left
+    reach = context["reach"]
     form = ConfirmForm(
         request.POST if request.method == "POST" else None,
         initial={"at": request.GET.get("at")},
-        people=people if action in ("start", "schedule") and people > TYPED_ABOVE else None,
+        people=reach if action in ("start", "schedule") and reach > TYPED_ABOVE else None,
         needs_time=action == "schedule",
+        needs_phone=action == "test",
     )
     error = "" if action in context["actions"] else _("The campaign has changed meanwhile. Look at it again.")
     if not error and form.is_valid():
         try:
-            _do(action, campaign, form)
-        except NotPossible as refused:
+            shown = STEPS[action](CampaignService(campaign), form.cleaned_data | {"by": request.user})
+        except (NotPossible, InvalidPhone) as refused:
             error = str(refused.message)
         else:
-            return go_to(request, reverse("console:campaign", args=[unit.id, campaign.id]))
+            where = reverse("console:campaign", args=[unit.id, shown.id])
+            return go_to(request, reverse("console:campaigns", args=[unit.id]) if action == "archive" else where)
+    if not error and action in ("start", "resume"):
+        context["timing"] = timing(campaign, reach)
     context |= {"action": action, "form": form, "error": error}
     return render_dialog(request, unit, f"console/campaigns/confirm_{action}.html", "campaigns", context)
 
 
-def _do(action: str, campaign: Campaign, form: ConfirmForm) -> None:
-    service = CampaignService(campaign)
-    match action:
-        case "start":
-            service.dispatch()
-        case "schedule":
-            service.schedule(form.cleaned_data["at"])
-        case "pause":
-            service.pause()
-        case "resume":
-            service.resume()
-        case "cancel":
-            service.cancel()
+def _retry(service: CampaignService, data: dict[str, Any]) -> Campaign:
+    service.retry_failed()
+    return service.campaign
+
+
+def _test(service: CampaignService, data: dict[str, Any]) -> Campaign:
+    service.test_send(data["phone"], author=data["by"])
+    return service.campaign
+
+
+# What each confirmation does, with what was typed into it; the campaign to show then.
+STEPS: dict[str, Callable[[CampaignService, dict[str, Any]], Campaign]] = {
+    "start": lambda service, data: service.dispatch(),
+    "schedule": lambda service, data: service.schedule(data["at"]),
+    "unschedule": lambda service, data: service.unschedule(),
+    "pause": lambda service, data: service.pause(),
+    "resume": lambda service, data: service.resume(),
+    "cancel": lambda service, data: service.cancel(),
+    "archive": lambda service, data: service.archive(),
+    "clone": lambda service, data: service.clone(created_by=data["by"]),
+    "retry": _retry,
+    "test": _test,
+}

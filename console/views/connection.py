@@ -7,12 +7,14 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.models import Campaign, CampaignStatus
 from console.connection import STEPS, STEPS_DONE, scene_of
-from console.forms import GroupsForm, PhoneForm
+from console.forms import GroupsForm, PhoneForm, WaitingForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
+from messaging import breaker, stale
 from messaging.models import Message, Origin
 from messaging.phones import InvalidPhone, parse_phone
 from units.gateways.errors import GatewayError
@@ -37,6 +39,7 @@ def _panel(connection: WhatsAppConnection, form: PhoneForm | None = None, error:
         "lifetime": int(QR_LIFETIME.total_seconds()),
         "form": form or PhoneForm(),
         "groups_form": GroupsForm(instance=connection),
+        "waiting": stale.waiting(connection).count(),
         "error": error,
     }
 
@@ -92,6 +95,29 @@ def groups(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         unit.connection.refresh_from_db()
         return _answer(request, unit, _panel(unit.connection, error=f"{failed.sentence} {GROUPS_TOLD_LATER}"))
     messages.success(request, _("Saved."))
+    return redirect("console:number", unit.id)
+
+
+@require_POST
+@unit_view
+def release(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Let campaigns go on that stopped because of failures."""
+    if breaker.release(unit.connection):
+        messages.success(request, _("Campaigns go on."))
+    return redirect("console:number", unit.id)
+
+
+@require_POST
+@unit_view
+def waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Send or drop what waited while the number was away."""
+    form = WaitingForm(request.POST)
+    if form.is_valid():
+        choose = {"send": stale.send, "drop": stale.drop}[form.cleaned_data["action"]]
+        count = choose(unit.connection)
+        messages.success(
+            request, ngettext("Done for %(count)d message.", "Done for %(count)d messages.", count) % {"count": count}
+        )
     return redirect("console:number", unit.id)
 
 

@@ -13,8 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from console import inbox
 from console.forms import ContactForm, MessageForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view, unread_conversations
-from messaging import merging, people, services
+from messaging import merging, people, services, settling
 from messaging.models import Contact, Conversation, Direction, Message
+from messaging.outgoing.contents import Text
+from messaging.outgoing.queueing import queue
 from units.models import Unit
 
 FILTERS = {
@@ -105,7 +107,8 @@ def _reply(request: ConsoleRequest, unit: Unit, conversation: Conversation) -> H
     sentence, sent = "", None
     if form.is_valid():
         try:
-            sent = services.queue_text(conversation=conversation, text=form.cleaned_data["text"], author=request.user)
+            content = Text(form.cleaned_data["text"])
+            sent = queue(conversation=conversation, content=content, author=request.user)
         except services.CannotQueue as error:
             sentence = str(error.message)
     else:
@@ -133,13 +136,21 @@ def read(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResp
 @require_POST
 @unit_view
 def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse:
-    """A person knows whether an unconfirmed message arrived (`arrived`: yes or no)."""
+    """A person knows whether an unconfirmed message arrived (`arrived`: yes or no), or has it sent `again`.
+
+    What failed or expired may be sent again as well.
+    """
     message = get_object_or_404(
         Message.objects.select_related("conversation"), unit=unit, id=message_id, direction=Direction.OUTBOUND
     )
+    shown = [message.id]
     # Settled meanwhile, by a receipt or a colleague: the row that comes back says how.
     with suppress(services.CannotQueue):
-        services.settle(message, was_sent=request.POST.get("arrived") == "yes")
+        if request.POST.get("arrived") == "again":
+            repeat = settling.retry if message.status in settling.OVER else settling.send_again
+            shown.append(repeat(message, author=request.user).id)
+        else:
+            settling.settle(message, was_sent=request.POST.get("arrived") == "yes")
     conversation = _conversation(unit, message.conversation_id)
     if not request.htmx:
         return redirect("console:conversation", unit.id, conversation.id)
@@ -150,7 +161,7 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
             "unit": unit,
             "conversation": conversation,
             "contact": conversation.contact,
-            "thread": inbox.some_messages(conversation, [message.id]),
+            "thread": inbox.some_messages(conversation, shown),
         },
     )
 

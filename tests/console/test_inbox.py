@@ -233,6 +233,16 @@ def test_a_person_settles_an_uncertain_message(browser_client: Client, unit: Uni
     assert ids(answer.text, "message") == [str(row.id)]
 
 
+@pytest.mark.parametrize("status", [MessageStatus.UNCERTAIN, MessageStatus.FAILED, MessageStatus.EXPIRED])
+def test_a_message_is_sent_again_and_offered_no_second_time(browser_client: Client, unit: Unit, status: str) -> None:
+    row = message(factories.conversation(unit), out=True, status=status)
+    for _ in range(2):
+        answer = browser_client.post(at(unit, f"messages/{row.id}/settle"), {"arrived": "again"}, headers=HTMX)
+    copy = Message.objects.get(status=MessageStatus.QUEUED)
+    assert str(copy.id) in ids(answer.text, "message")
+    assert 'value="again"' not in answer.text
+
+
 def test_a_message_settled_meanwhile_is_shown_as_it_is(browser_client: Client, unit: Unit) -> None:
     row = message(factories.conversation(unit), out=True, status=MessageStatus.READ)
     answer = browser_client.post(at(unit, f"messages/{row.id}/settle"), {"arrived": "no"}, headers=HTMX)

@@ -1,7 +1,6 @@
-// The new campaign's form: only the fields that the choices ask for, a preview, and how long the text is.
+// A campaign's form: only the fields that the choices ask for, what is inserted, and how long the text is.
 
 const form = document.getElementById('campaign-form');
-const preview = document.getElementById('preview');
 const characters = document.getElementById('characters');
 
 function show() {
@@ -10,9 +9,16 @@ function show() {
     part.hidden = form.elements[name].value !== value;
   }
   const text = form.elements.content.value;
-  preview.textContent = text || preview.dataset.empty;
   characters.textContent = characters.dataset.text.replace('%s', new Intl.NumberFormat(document.documentElement.lang).format(text.length));
 }
 
+form.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-insert]');
+  if (!button) return;
+  const text = form.elements.content;
+  text.setRangeText(button.dataset.insert, text.selectionStart, text.selectionEnd, 'end');
+  text.focus();
+  text.dispatchEvent(new Event('input', { bubbles: true }));
+});
 form.addEventListener('input', show);
 show();

@@ -1,0 +1,119 @@
+"""Contacts from a file, and to one, in the console."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from playwright.sync_api import expect
+from pytest_django.live_server_helper import LiveServer
+
+from messaging.imports.running import run_imports
+from messaging.models import Contact, ContactImport
+from tests import factories
+from tests.browser import chromium, needs_chromium, open_page
+from tests.console.helpers import HTMX, at
+from units.models import Unit, User
+
+
+@pytest.fixture(autouse=True)
+def media(settings: Any, tmp_path: Any) -> None:
+    settings.MEDIA_ROOT = tmp_path
+
+
+FILE = "nome;telefone;cidade\nMarina;11900000142;Santos\nOtto;x;Recife\n"
+
+
+def upload(text: str = FILE) -> SimpleUploadedFile:
+    return SimpleUploadedFile("clientes.csv", text.encode(), content_type="text/csv")
+
+
+def test_a_chosen_file_shows_its_columns(browser_client: Client, unit: Unit) -> None:
+    html = browser_client.post(at(unit, "contacts/imports/preview"), {"file": upload()}, headers=HTMX).text
+    assert re.findall(r'name="column" value="([^"]+)"', html) == ["nome", "telefone", "cidade"]
+    assert re.findall(r'<option value="(\w*)" selected', html) == ["name", "phone", ""]
+    assert "11900000142" in html
+    assert not ContactImport.objects.exists()
+
+
+def test_a_file_that_is_none_says_so_beside_it(browser_client: Client, unit: Unit) -> None:
+    for path in ("contacts/imports/preview", "contacts/imports"):
+        answer = browser_client.post(at(unit, path), {"file": upload("")})
+        assert (answer.status_code, "field-error" in answer.text) == (200, True)
+    assert not ContactImport.objects.exists()
+
+
+def test_a_file_is_imported_and_its_page_tells(browser_client: Client, unit: Unit) -> None:
+    told = {"file": upload(), "tag": "Novembro"}
+    told |= {"column": ["nome", "telefone", "cidade"], "target": ["name", "phone", "attribute"]}
+    answer = browser_client.post(at(unit, "contacts/imports"), told)
+    page = answer.headers["Location"]
+    assert "every 2s" in browser_client.get(page).text
+    run_imports()
+    html = browser_client.get(page, headers=HTMX).text
+    assert "every 2s" not in html
+    assert re.findall(r'class="figure">(\d+)<', html) == ["1", "0", "0", "1"]
+    contact = Contact.objects.get()
+    assert (contact.name, contact.attributes, contact.tags.get().name) == ("Marina", {"cidade": "Santos"}, "Novembro")
+    assert "clientes.csv" in browser_client.get(at(unit, "contacts/imports")).text
+
+
+def test_refused_rows_can_be_downloaded(browser_client: Client, unit: Unit) -> None:
+    browser_client.post(at(unit, "contacts/imports"), {"file": upload()})
+    row = ContactImport.objects.get()
+    path = at(unit, f"contacts/imports/{row.id}/refused")
+    assert browser_client.get(path).status_code == 404
+    run_imports()
+    assert b'"Otto";"x";"Recife"' in browser_client.get(path).getvalue()
+
+
+def test_an_import_can_be_stopped(browser_client: Client, unit: Unit) -> None:
+    browser_client.post(at(unit, "contacts/imports"), {"file": upload()})
+    row = ContactImport.objects.get()
+    browser_client.post(at(unit, f"contacts/imports/{row.id}/cancel"))
+    run_imports()
+    row.refresh_from_db()
+    assert (row.status, Contact.objects.count()) == ("cancelled", 0)
+
+
+def test_contacts_are_exported(browser_client: Client, unit: Unit) -> None:
+    factories.contact(unit, name="Marina")
+    factories.contact(unit, name="Otto")
+    text = browser_client.get(at(unit, "contacts/export?q=mari")).getvalue().decode()
+    assert "Marina" in text
+    assert "Otto" not in text
+
+
+def test_an_import_of_another_unit_is_not_there(browser_client: Client, unit: Unit, stranger: User) -> None:  # I7
+    theirs = Unit.objects.get(memberships__user=stranger)
+    row = ContactImport.objects.create(unit=theirs, file_name="a.csv", file="a.csv", size=1)
+    assert browser_client.get(at(unit, f"contacts/imports/{row.id}")).status_code == 404
+    assert browser_client.post(at(unit, f"contacts/imports/{row.id}/cancel")).status_code == 404
+    assert browser_client.get(at(unit, f"contacts/imports/{row.id}/refused")).status_code == 404
+    assert browser_client.get(at(theirs, "contacts/imports")).status_code == 404
+
+
+@pytest.mark.browser
+@pytest.mark.xdist_group("console")
+@needs_chromium
+@pytest.mark.django_db(transaction=True)
+def test_a_browser_shows_the_columns_before_it_imports(
+    live_server: LiveServer, browser_client: Client, unit: Unit, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    settings.LIVE_URL = ""
+    # Playwright has an event loop in this thread; the rows are read between its steps.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    session = {"name": "sessionid", "value": browser_client.cookies["sessionid"].value, "url": live_server.url}
+    with chromium() as browser:
+        page = open_page(browser, viewport={"width": 360, "height": 780}, base_url=live_server.url).page
+        page.context.add_cookies([session])
+        page.goto(at(unit, "contacts/imports"))
+        page.set_input_files("input[type=file]", {"name": "a.csv", "mimeType": "text/csv", "buffer": FILE.encode()})
+        page.get_by_label("cidade").select_option("attribute")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        page.locator("#import-form button").click()
+        expect(page.locator("#import-live")).to_be_visible()
+        run_imports()
+        expect(page.locator("#import-live .figure").first).to_have_text("1")
+    assert Contact.objects.get().attributes == {"cidade": "Santos"}
