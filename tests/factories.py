@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from campaigns.services import CampaignService
-from messaging import people, services
+from crm_whatsapp.db import ClockNow
+from messaging import people
 from messaging.contacts import consent
 from messaging.models import (
     AddressKind,
@@ -23,6 +24,8 @@ from messaging.models import (
     OptOutSource,
     Origin,
 )
+from messaging.outgoing.contents import Text
+from messaging.outgoing.queueing import queue
 from units.models import ConnectionStatus, Unit, WebhookSecret, WhatsAppConnection
 
 RECORDINGS = Path(__file__).parent / "evolution"
@@ -63,7 +66,10 @@ def hook(connection: WhatsAppConnection) -> str:
 
 
 def contact(unit: Unit, *, phone: str | None = None, name: str = "") -> Contact:
-    return people.contact_by_phone(unit, phone or f"+55119{next(_numbers):08d}", name)
+    """Somebody with a number that WhatsApp is known to know."""
+    made = people.contact_by_phone(unit, phone or f"+55119{next(_numbers):08d}", name)
+    made.addresses.filter(checked_at=None).update(checked_at=ClockNow())
+    return made
 
 
 def conversation(unit: Unit, **options: Any) -> Conversation:
@@ -114,7 +120,7 @@ def vote(poll: Message, *options: str, **fields: Any) -> Message:
 
 def reply(unit: Unit, text: str = "Bom dia!", to: Conversation | None = None) -> Message:
     """A queued reply."""
-    return services.queue_text(conversation=to or conversation(unit), text=text, author=None)
+    return queue(conversation=to or conversation(unit), content=Text(text), author=None)
 
 
 def campaign(unit: Unit, *, people: int = 3, start: bool = True) -> Campaign:

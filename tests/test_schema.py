@@ -36,6 +36,15 @@ def test_a_table_has_its_columns(table: str, columns: set[str]) -> None:
     assert columns <= {name for (name,) in found}
 
 
+@pytest.mark.parametrize(("table", "column"), [("contacts", "name"), ("messages", "body")])
+def test_words_are_searched_by_an_index(table: str, column: str) -> None:
+    definitions = rows("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [table])
+    assert any(
+        f"gin (crm_search(unit_id, ({column})::text))" in text or f"gin (crm_search(unit_id, {column}))" in text
+        for (text,) in definitions
+    )
+
+
 def test_a_campaign_inserted_by_sql_has_its_defaults(unit: Unit) -> None:
     ((key, status, created_at),) = rows(
         "INSERT INTO campaigns (unit_id, name, content) VALUES (%s, 'a', 'b') RETURNING id, status, created_at",

@@ -15,11 +15,14 @@ from crm_whatsapp.db import ClockNow
 from messaging.models import (
     ActionKind,
     Attachment,
+    AttributeDefinition,
     ChatAction,
+    ContactImport,
     ContactMerge,
     ContactTag,
     Message,
     MessageMedia,
+    Segment,
     Tag,
 )
 from tests.factories import campaign, contact, conversation, reply
@@ -56,6 +59,14 @@ def ids(unit: Unit) -> dict[str, Any]:
         "conversation_id": message.conversation_id,
         "message_id": message.id,
         "campaign_id": campaign(unit, start=False).id,
+        "contact_id": message.conversation.contact_id,
+        "tag_id": Tag.objects.create(unit=unit, name="VIP").id,
+        "segment_id": Segment.objects.create(unit=unit, name="Todos", filters=[]).id,
+        "attribute_id": AttributeDefinition.objects.create(unit=unit, key="cidade", name="Cidade").id,
+        "import_id": ContactImport.objects.create(unit=unit, file_name="a.csv", file="a.csv", size=1).id,
+        "attachment_id": Attachment.objects.create(
+            unit=unit, kind="image", file="a.png", mime_type="image/png", size=1
+        ).id,
     }
 
 

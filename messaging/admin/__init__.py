@@ -3,10 +3,25 @@
 from django.contrib import admin
 
 from messaging.admin.contacts import ContactAdmin
+from messaging.admin.imports import ContactImportAdmin
 from messaging.admin.merges import ContactMergeAdmin
 from messaging.admin.messages import ConversationAdmin, MessageAdmin, SendLaneAdmin
-from messaging.models import ContactMerge
+from messaging.admin.numbers import NumberAdmin
+from messaging.admin.segments import AttributeDefinitionAdmin, SegmentAdmin, TagAdmin
+from messaging.models import ContactImport, ContactMerge
 
 admin.site.register(ContactMerge, ContactMergeAdmin)
+admin.site.register(ContactImport, ContactImportAdmin)
 
-__all__ = ["ContactAdmin", "ContactMergeAdmin", "ConversationAdmin", "MessageAdmin", "SendLaneAdmin"]
+__all__ = [
+    "AttributeDefinitionAdmin",
+    "ContactAdmin",
+    "ContactImportAdmin",
+    "ContactMergeAdmin",
+    "ConversationAdmin",
+    "MessageAdmin",
+    "NumberAdmin",
+    "SegmentAdmin",
+    "SendLaneAdmin",
+    "TagAdmin",
+]

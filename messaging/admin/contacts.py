@@ -1,5 +1,6 @@
 """Admin of contacts."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -7,22 +8,35 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.utils.formats import date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from messaging.admin.forms import AddressForm, AddressFormSet, NewContactForm
-from messaging.models import (
-    Contact,
-    ContactAddress,
+from messaging.admin.forms import (
+    AddressForm,
+    AddressFormSet,
+    ContactForm,
+    ContactTagForm,
+    NewContactForm,
+    OfContactFormSet,
+    ReasonForm,
+    attribute_fields,
 )
+from messaging.contacts import consent
+from messaging.contacts.editing import edit
+from messaging.models import Contact, ContactAddress, ContactTag, OptOut, OptOutSource
 from messaging.people import contact_by_phone, delete_contact
 from messaging.phones import shown
 from units.model_admin import ModelAdmin
+from units.models import User
 
 
 def contacts_matching(term: str) -> QuerySet[Contact]:
@@ -32,6 +46,26 @@ def contacts_matching(term: str) -> QuerySet[Contact]:
     if len(digits) >= 4:
         found |= Q(id__in=ContactAddress.objects.filter(value__contains=digits).values("contact"))
     return Contact.objects.filter(found)
+
+
+def _moment(at: datetime) -> str:
+    return date_format(localtime(at), "SHORT_DATETIME_FORMAT")
+
+
+def _staff(request: HttpRequest) -> User:
+    """Whoever is logged in to the admin."""
+    user: Any = request.user
+    return user
+
+
+def _in_words(row: OptOut) -> str:
+    """An opt-out in a line: address, since when and until when, by whom and why."""
+    said = " · ".join(filter(None, [row.get_source_display(), str(row.by or ""), row.reason]))
+    line = f"{row.value}: {_moment(row.created_at)} ({said})"
+    if row.lifted_at is None:
+        return line
+    why = " · ".join(filter(None, [str(row.lifted_by or ""), row.lifted_reason]))
+    return gettext("%(opt_out)s, lifted %(at)s (%(why)s)") % {"opt_out": line, "at": _moment(row.lifted_at), "why": why}
 
 
 class AddressInline(TabularInline):
@@ -48,21 +82,39 @@ class AddressInline(TabularInline):
         return not (obj and obj.is_group) and super().has_add_permission(request, obj)
 
 
+class TagInline(TabularInline):
+    model = ContactTag
+    form = ContactTagForm
+    formset: type[BaseInlineFormSet] = OfContactFormSet
+    extra = 0
+    fields = ["tag"]
+    autocomplete_fields = ["tag"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ContactTag]:
+        return super().get_queryset(request).select_related("tag")
+
+
 @admin.register(Contact)
 class ContactAdmin(ModelAdmin):
-    list_display = ["__str__", "phone", "unit", "can_be_written_to", "is_group", "created_at"]
-    list_filter = [("unit", AutocompleteSelectFilter), "is_group", ("created_at", RangeDateTimeFilter)]
+    list_display = ["__str__", "phone", "unit", "can_be_written_to", "tag_names", "is_group", "created_at"]
+    list_filter = [
+        ("unit", AutocompleteSelectFilter),
+        ("contact_tags__tag", AutocompleteSelectFilter),
+        "is_group",
+        ("blocked_at", RangeDateTimeFilter),
+        ("created_at", RangeDateTimeFilter),
+    ]
     list_select_related = ["unit"]
     search_fields = ["name"]
     search_help_text = _("Name, or at least four digits of the number")
     autocomplete_fields = ["unit"]
     ordering = ["-id"]
-    actions_detail = ["delete_for_good"]
+    actions_detail = ["opt_out", "lift_opt_out", "block", "unblock", "delete_for_good"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
         # Also the autocompletes elsewhere show the number of who has no name.
         opted_out = Exists(ContactAddress.objects.filter(contact=OuterRef("pk")).opted_out())
-        return super().get_queryset(request).prefetch_related("addresses").annotate(opted_out=opted_out)
+        return super().get_queryset(request).prefetch_related("addresses", "tags").annotate(opted_out=opted_out)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str
@@ -72,18 +124,32 @@ class ContactAdmin(ModelAdmin):
         return queryset, False
 
     def get_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
-        return ["unit", "name"] if obj else ["unit", "name", "phone"]
+        if obj is None:
+            return ["unit", "name", "phone"]
+        attributes = attribute_fields(obj.unit) if self.has_change_permission(request, obj) else {}
+        return ["unit", "name", *attributes, "blocked_since", "consent_history"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Contact | None = None) -> list[str]:
-        return ["unit"] if obj else []
+        return ["unit", "blocked_since", "consent_history"] if obj else []
 
     def get_form(self, request: HttpRequest, obj: Contact | None = None, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = NewContactForm
+        kwargs["form"] = ContactForm.for_unit(obj.unit) if obj else NewContactForm
         return super().get_form(request, obj, **kwargs)
 
     def get_inlines(self, request: HttpRequest, obj: Contact | None) -> list[type[TabularInline]]:
-        return [AddressInline] if obj else []
+        return [AddressInline, TagInline] if obj else []
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
+        """Of each pair the one that changes something."""
+        contact: Any = self.get_object(request, str(object_id))
+        hidden = {"opt_out", "lift_opt_out", "block", "unblock"}
+        if contact is not None and not contact.is_group:
+            hidden = {
+                "opt_out" if contact.opted_out else "lift_opt_out",
+                "block" if contact.blocked_at else "unblock",
+            }
+        every = super().get_actions_detail(request, object_id)
+        return [one for one in every if one.action_name.removeprefix("messaging_contact_") not in hidden]
 
     def fields_to_save(self, form: forms.ModelForm) -> list[str]:
         fields = super().fields_to_save(form)
@@ -94,6 +160,8 @@ class ContactAdmin(ModelAdmin):
             # From now on the phone's own name for this person does not replace it.
             obj.name_is_ours = bool(obj.name)
             super().save_model(request, obj, form, change)
+            if values := form.changed_attributes():
+                edit(obj, values=values)
         else:
             obj.pk = contact_by_phone(obj.unit, form.cleaned_data["phone"], obj.name).pk
             obj.refresh_from_db()
@@ -109,11 +177,94 @@ class ContactAdmin(ModelAdmin):
         addresses = contact.addresses.all()
         if contact.is_group:
             return "group", gettext("Not for groups")
+        if contact.blocked_at:
+            return "none", gettext("Blocked")
         if contact.opted_out:
             return "no", gettext("Opted out")
         if any(address.not_on_whatsapp_at for address in addresses):
             return "none", gettext("Not on WhatsApp")
         return "yes", gettext("Accepts")
+
+    @display(description=_("tags"))
+    def tag_names(self, contact: Contact) -> str:
+        return " · ".join(sorted((tag.name for tag in contact.tags.all()), key=str.casefold))
+
+    @display(description=_("blocked"))
+    def blocked_since(self, contact: Contact) -> str:
+        if contact.blocked_at is None:
+            return gettext("No")
+        return f"{_moment(contact.blocked_at)} · {contact.blocked_reason}"
+
+    @display(description=_("campaigns"))
+    def consent_history(self, contact: Contact) -> str:
+        """Every opt-out of his addresses, the latest first."""
+        lines = ((_in_words(row),) for row in consent.history(contact))
+        return format_html("<ul>{}</ul>", found) if (found := format_html_join("", "<li>{}</li>", lines)) else "–"
+
+    @action(
+        description=_("Opt out"),
+        icon="notifications_off",
+        permissions=["act"],
+        dialog={
+            "title": _("No more campaigns to this contact?"),
+            "description": _("It holds for all addresses. People can still be answered in their chat."),
+            "form_class": ReasonForm,
+            "form_submit_text": _("Opt out"),
+        },
+    )
+    def opt_out(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
+        consent.opt_out(contact, source=OptOutSource.STAFF, reason=reason, by=_staff(request))
+        return self.leave_dialog(request, self.address("change", object_id))
+
+    @action(
+        description=_("Allow campaigns"),
+        icon="notifications_active",
+        permissions=["act"],
+        dialog={
+            "title": _("Campaigns to this contact again?"),
+            "description": _("Only when the person has asked for it. The reason is kept."),
+            "form_class": ReasonForm,
+            "form_submit_text": _("Allow campaigns"),
+        },
+    )
+    def lift_opt_out(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
+        consent.lift(contact, reason=reason, by=_staff(request))
+        return self.leave_dialog(request, self.address("change", object_id))
+
+    @action(
+        description=_("Block"),
+        icon="block",
+        variant=ActionVariant.DANGER,
+        permissions=["act"],
+        dialog={
+            "title": _("Block this contact?"),
+            "description": _("Neither campaigns nor replies are sent to it any more. What it writes still comes in."),
+            "form_class": ReasonForm,
+            "form_submit_text": _("Block"),
+        },
+    )
+    def block(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
+        consent.block(contact, reason=reason, by=_staff(request))
+        return self.leave_dialog(request, self.address("change", object_id))
+
+    @action(
+        description=_("Unblock"),
+        icon="lock_open",
+        permissions=["act"],
+        dialog={
+            "title": _("Unblock this contact?"),
+            "description": _("It can be written to again."),
+            "form_class": ReasonForm,
+            "form_submit_text": _("Unblock"),
+        },
+    )
+    def unblock(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
+        consent.unblock(contact, reason=reason, by=_staff(request))
+        return self.leave_dialog(request, self.address("change", object_id))
 
     @action(
         description=_("Delete contact"),

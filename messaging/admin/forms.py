@@ -1,15 +1,19 @@
-"""Forms of the contact admin: phone numbers in their one normal form, each once in a unit."""
+"""Forms of the contact admin: numbers in their one normal form, what a unit keeps of people, reasons, segments."""
 
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import PaginationInlineFormSet
-from unfold.widgets import UnfoldAdminTextInputWidget
+from unfold.forms import BaseDialogForm, PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from messaging.models import AddressKind, Contact, ContactAddress
+from messaging.contacts import segments
+from messaging.contacts.attributes import InvalidAttribute, definitions_of, parse, shown
+from messaging.contacts.segments import InvalidFilter
+from messaging.models import AddressKind, AttributeDefinition, Contact, ContactAddress, ContactTag, Segment, Tag
 from messaging.phones import InvalidPhone, parse_phone
+from units.models import Unit
 
 
 class NewContactForm(forms.ModelForm):
@@ -32,6 +36,97 @@ class NewContactForm(forms.ModelForm):
         unit, phone = self.cleaned_data.get("unit"), self.cleaned_data.get("phone")
         if unit and phone and ContactAddress.objects.filter(unit=unit, kind=AddressKind.PHONE, value=phone).exists():
             self.add_error("phone", _("The unit has a contact with this number already."))
+
+
+class AttributeField(forms.CharField):
+    """A value of an attribute, as a person types it; cleaned: in the form in which it is kept, None for nothing."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, definition: AttributeDefinition) -> None:
+        super().__init__(label=definition.name, required=False, help_text=definition.get_kind_display())
+        self.definition = definition
+
+    def prepare_value(self, value: Any) -> Any:
+        # What was typed is shown as it was typed.
+        return value if value is None or isinstance(value, str) else shown(self.definition, value)
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return parse(self.definition, super().clean(value))
+        except InvalidAttribute as error:
+            raise ValidationError(str(error.message)) from error
+
+
+def attribute_fields(unit: Unit) -> dict[str, AttributeField]:
+    """A field for each attribute of the unit, by the name that it has in the contact's form."""
+    return {f"attribute_{key}": AttributeField(definition) for key, definition in definitions_of(unit).items()}
+
+
+class ContactForm(forms.ModelForm):
+    """A contact that is there, with the attributes of its unit; `for_unit` makes the form that has them."""
+
+    class Meta:
+        model = Contact
+        fields = ["name"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name, field in self.fields.items():
+            if isinstance(field, AttributeField):
+                value = self.instance.attributes.get(name.removeprefix("attribute_"))
+                self.initial[name] = None if value is None else shown(field.definition, value)
+
+    @classmethod
+    def for_unit(cls, unit: Unit) -> type[forms.ModelForm]:
+        return type("ContactForm", (cls,), dict(attribute_fields(unit)))
+
+    def changed_attributes(self) -> dict[str, Any]:
+        """Values by key, of those that were edited."""
+        return {
+            name.removeprefix("attribute_"): self.cleaned_data[name]
+            for name, field in self.fields.items()
+            if isinstance(field, AttributeField) and name in self.changed_data
+        }
+
+
+class ReasonForm(BaseDialogForm):
+    """Why somebody is opted out, blocked, or neither any more."""
+
+    reason = forms.CharField(label=_("reason"), max_length=500, widget=UnfoldAdminTextInputWidget)
+
+
+class ContactTagForm(forms.ModelForm):
+    class Meta:
+        model = ContactTag
+        fields = ["tag"]
+
+    def clean_tag(self) -> Tag:
+        tag: Tag = self.cleaned_data["tag"]
+        if tag.unit_id != self.instance.unit_id:
+            raise ValidationError(_("This tag is another unit's."))
+        return tag
+
+
+class SegmentForm(forms.ModelForm):
+    """A segment; its filters as JSON."""
+
+    class Meta:
+        model = Segment
+        fields = ["unit", "name", "filters"]
+        widgets = {"filters": UnfoldAdminTextareaWidget}
+
+    def clean(self) -> None:
+        super().clean()
+        unit = self.cleaned_data.get("unit") or getattr(self.instance, "unit", None)
+        if unit is None or "filters" not in self.cleaned_data:
+            return
+        try:
+            self.cleaned_data["filters"] = segments.validate(unit, self.cleaned_data["filters"] or [])
+        except InvalidFilter as error:
+            place = _("Filter %(number)d, %(part)s: %(message)s")
+            told = {"number": error.position + 1, "part": error.part, "message": error.message}
+            self.add_error("filters", place % told)
 
 
 class AddressForm(forms.ModelForm):
@@ -60,13 +155,22 @@ class AddressForm(forms.ModelForm):
         return value
 
 
-class AddressFormSet(PaginationInlineFormSet):
-    """Addresses belong to their contact's unit: the database refuses any other."""
+class OfContactFormSet(PaginationInlineFormSet):
+    """What hangs on a contact belongs to its unit: the database refuses any other."""
 
     def _construct_form(self, i: int, **kwargs: Any) -> forms.ModelForm:
         form = super()._construct_form(i, **kwargs)
         if form.instance._state.adding:
             form.instance.unit_id = self.instance.unit_id
+        return form
+
+
+class AddressFormSet(OfContactFormSet):
+    """What staff add is a phone number."""
+
+    def _construct_form(self, i: int, **kwargs: Any) -> forms.ModelForm:
+        form = super()._construct_form(i, **kwargs)
+        if form.instance._state.adding:
             form.instance.kind = AddressKind.PHONE
         return form
 

@@ -1,7 +1,8 @@
 """Admin of conversations, messages and lanes."""
 
 import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
@@ -10,7 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
@@ -28,8 +29,10 @@ from messaging.models import (
     MessageStatus,
     SendLane,
 )
-from messaging.services import CannotQueue, settle
+from messaging.outgoing.errors import CannotQueue
+from messaging.settling import OVER, SENT_AGAIN_AS, retry, send_again, settle
 from units.model_admin import ModelAdmin, ReadOnlyAdmin
+from units.models import User
 
 CONVERSATION_CHIPS = {
     ConversationStatus.OPEN.value: "info",
@@ -184,7 +187,8 @@ class MessageAdmin(ReadOnlyAdmin):
         ),
     ]
     inlines = [MediaInline]
-    actions_detail = ["it_arrived", "it_did_not_arrive"]
+    actions = ["all_arrived", "none_arrived", "send_all_again"]
+    actions_detail = ["it_arrived", "it_did_not_arrive", "once_more"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return super().get_queryset(request).prefetch_related("conversation__contact__addresses")
@@ -201,10 +205,16 @@ class MessageAdmin(ReadOnlyAdmin):
         return queryset, False
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
-        """A person decides only what is uncertain."""
+        """A person decides what is uncertain, and repeats what was not sent."""
         message = self.get_object(request, str(object_id))
-        is_uncertain = message is not None and message.status == MessageStatus.UNCERTAIN
-        return super().get_actions_detail(request, object_id) if is_uncertain else []
+        offered: set[str] = set()
+        if message is not None and message.direction == Direction.OUTBOUND:
+            if message.status == MessageStatus.UNCERTAIN:
+                offered = {"it_arrived", "it_did_not_arrive", "once_more"}
+            elif message.status in OVER and SENT_AGAIN_AS not in message.details:
+                offered = {"once_more"}
+        every = super().get_actions_detail(request, object_id)
+        return [one for one in every if one.action_name.removeprefix("messaging_message_") in offered]
 
     @display(description=_("contact"))
     def contact(self, message: Message) -> str:
@@ -269,6 +279,55 @@ class MessageAdmin(ReadOnlyAdmin):
     def it_did_not_arrive(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._settle(request, object_id, was_sent=False)
 
+    @action(
+        description=_("Send again"),
+        icon="replay",
+        permissions=["act"],
+        dialog={
+            "title": _("Send this message again?"),
+            "description": _("If it did arrive, the customer gets it twice."),
+            "form_submit_text": _("Send again"),
+        },
+    )
+    def once_more(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
+        message = self.object_or_404(request, object_id)
+        repeat = send_again if message.status == MessageStatus.UNCERTAIN else retry
+        try:
+            made = repeat(message, author=cast("User", request.user))
+        except CannotQueue as error:
+            messages.error(request, str(error.message))
+            return self.leave_dialog(request, self.address("change", object_id))
+        self.log_change(request, message, gettext("Sent again"))
+        messages.success(request, made.get_status_display())
+        return self.leave_dialog(request, self.address("change", made.pk))
+
+    @admin.action(description=_("The selected unconfirmed messages arrived"), permissions=["act"])
+    def all_arrived(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._of_each(request, rows, lambda message: settle(message, was_sent=True))
+
+    @admin.action(description=_("The selected unconfirmed messages did not arrive"), permissions=["act"])
+    def none_arrived(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._of_each(request, rows, lambda message: settle(message, was_sent=False))
+
+    @admin.action(description=_("Send the selected unconfirmed messages again"), permissions=["act"])
+    def send_all_again(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        author = cast("User", request.user)
+        self._of_each(request, rows, lambda message: send_again(message, author=author))
+
+    def _of_each(self, request: HttpRequest, rows: QuerySet[Message], act: Callable[[Message], Message]) -> None:
+        """Do it to the uncertain ones among `rows`, and say how many those were."""
+        done = 0
+        for message in rows.filter(status=MessageStatus.UNCERTAIN).order_by("pk"):
+            try:
+                made = act(message)
+            except CannotQueue:
+                # Settled meanwhile, or nowhere to send to.
+                continue
+            self.log_change(request, message, made.get_status_display())
+            done += 1
+        told = ngettext("%(count)s message.", "%(count)s messages.", done) % {"count": done}
+        self.message_user(request, told, messages.SUCCESS if done else messages.WARNING)
+
     def _settle(self, request: HttpRequest, object_id: str, *, was_sent: bool) -> HttpResponse:
         message = self.object_or_404(request, object_id)
         try:
@@ -283,11 +342,26 @@ class MessageAdmin(ReadOnlyAdmin):
 
 @admin.register(SendLane)
 class SendLaneAdmin(ReadOnlyAdmin):
-    list_display = ["connection", "due_at", "next_send_at", "in_flight", "lease_until", "day", "sent_today"]
+    list_display = [
+        "connection",
+        "due_at",
+        "next_send_at",
+        "in_flight",
+        "lease_until",
+        "day",
+        "sent_today",
+        "away_since",
+    ]
     list_select_related = ["connection__unit"]
     search_fields = ["connection__unit__name", "connection__phone_number"]
     ordering = ["connection__unit__name", "pk"]
-    fields = ["connection", ("due_at", "next_send_at"), ("in_flight", "lease_until"), ("day", "sent_today")]
+    fields = [
+        "connection",
+        ("due_at", "next_send_at"),
+        ("in_flight", "lease_until"),
+        ("day", "sent_today"),
+        ("away_since", "next_check_at"),
+    ]
 
     @display(description=_("sending now"), boolean=True)
     def in_flight(self, lane: SendLane) -> bool:

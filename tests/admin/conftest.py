@@ -9,7 +9,19 @@ from django.contrib.auth.models import Group
 from django.test import Client
 
 from campaigns.models import Campaign, CampaignRecipient
-from messaging.models import AddressKind, Contact, ContactAddress, ContactMerge, Conversation, Message, SendLane
+from messaging.models import (
+    AddressKind,
+    AttributeDefinition,
+    Contact,
+    ContactAddress,
+    ContactMerge,
+    ContactTag,
+    Conversation,
+    Message,
+    Segment,
+    SendLane,
+    Tag,
+)
 from units.models import ApiToken, Membership, Unit, User
 from units.services import create_unit
 from webhooks.models import Completeness, WebhookEvent
@@ -35,6 +47,9 @@ def make_rows(name: str, number: int) -> Rows:
     Group.objects.create(name=f"Support {number}")
     contact = Contact.objects.create(unit=unit, name=f"Ana {number}")
     ContactAddress.objects.create(unit=unit, contact=contact, kind=AddressKind.PHONE, value=f"+5511912{number:06d}")
+    ContactTag.objects.create(unit=unit, contact=contact, tag=Tag.objects.create(unit=unit, name=f"VIP {number}"))
+    AttributeDefinition.objects.create(unit=unit, key=f"city{number}", name="City")
+    Segment.objects.create(unit=unit, name=f"Good customers {number}")
     conversation = Conversation.objects.create(unit=unit, contact=contact, assigned_to=agent)
     message = Message.objects.create(
         unit=unit,

@@ -10,10 +10,12 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from campaigns import audience
 from campaigns.models import Campaign
-from messaging.models import Contact
+from messaging.models import Contact, Tag
 from tests.admin.conftest import Rows
 from units.models import User
+from units.services import create_unit
 
 ANSWER = {"_form_submitted": "on"}
 
@@ -32,8 +34,15 @@ def status_of(campaign: Campaign) -> str:
     return campaign.status
 
 
+def variants(*texts: str) -> dict[str, Any]:
+    """The rows of other texts below the form."""
+    counts = {"variants-TOTAL_FORMS": len(texts), "variants-INITIAL_FORMS": 0}
+    rows = [{f"variants-{place}-content": text, f"variants-{place}-weight": 2} for place, text in enumerate(texts)]
+    return counts | {name: value for row in rows for name, value in row.items()}
+
+
 def new_campaign(rows: Rows, **fields: Any) -> dict[str, Any]:
-    empty = {"phones": "", "scheduled_at_0": "", "scheduled_at_1": ""}
+    empty = {"phones": "", "scheduled_at_0": "", "scheduled_at_1": "", "weight": "1", **variants()}
     return empty | {"unit": rows.unit.pk, "name": "Sale", "content": "Hello"} | fields
 
 
@@ -112,7 +121,88 @@ def test_a_number_that_cannot_be_read_is_named_and_nothing_is_stored(page: Clien
 
 def test_a_new_campaign_can_go_to_everyone_of_the_unit(page: Client, rows: Rows) -> None:
     page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, everyone="on"))
-    assert [r.contact for r in Campaign.objects.get(name="Sale").recipients.all()] == [rows.contact]
+    made = Campaign.objects.get(name="Sale")
+    assert made.audience == {"everyone": True}
+    assert list(audience.people(made)) == [rows.contact]
+
+
+def test_a_new_campaign_has_other_texts_and_whoever_has_a_tag(page: Client, rows: Rows) -> None:
+    tag = Tag.objects.create(unit=rows.unit, name="VIP")
+    texts = variants("Oi {{ nome | você }}", "Olá")
+    page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, tags=[tag.pk], **texts))
+    made = Campaign.objects.get(name="Sale")
+    assert made.audience == {"tags": [str(tag.pk)]}
+    assert [(v.position, v.weight, v.content) for v in made.variants.order_by("position")] == [
+        (1, 2, "Oi {{ nome | você }}"),
+        (2, 2, "Olá"),
+    ]
+
+
+@pytest.mark.parametrize("texts", [{"content": "{{ x }}"}, {"everyone": "on", **variants("{{ x }}")}])
+def test_a_text_with_an_unknown_variable_is_not_kept(page: Client, rows: Rows, texts: dict[str, Any]) -> None:
+    answer = page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, **texts))
+    assert "“x”" in answer.content.decode()
+    assert Campaign.objects.count() == 1
+
+
+def test_a_tag_of_another_unit_is_refused(page: Client, rows: Rows) -> None:  # I7
+    theirs = Tag.objects.create(unit=create_unit("Outra"), name="VIP")
+    page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, tags=[theirs.pk]))
+    assert Campaign.objects.count() == 1
+
+
+def test_a_draft_is_changed_with_its_texts(page: Client, rows: Rows) -> None:
+    changed = {"name": "Sale 2", "content": "Tchau", "weight": "3", "everyone": "on", **variants("B")}
+    page.post(reverse("admin:campaigns_campaign_change", args=[rows.campaign.pk]), changed)
+    rows.campaign.refresh_from_db()
+    assert (rows.campaign.name, rows.campaign.content, rows.campaign.weight) == ("Sale 2", "Tchau", 3)
+    assert rows.campaign.audience == {"everyone": True}
+    assert rows.campaign.variants.get().content == "B"
+
+
+def test_tags_are_offered_with_their_unit(page: Client, rows: Rows) -> None:
+    Tag.objects.create(unit=rows.unit, name="Aniversário")
+    offered = page.get(reverse("admin:campaigns_campaign_tags"), {"term": "aniv"}).json()["results"]
+    assert [row["text"] for row in offered] == [f"Aniversário · {rows.unit}"]
+
+
+@pytest.mark.parametrize("name", ["rehearse", "show_results"])
+def test_the_rehearsal_and_the_results_are_pages(page: Client, rows: Rows, name: str) -> None:
+    rows.campaign.recipients.update(message=None, status="pending")
+    answer = page.get(reverse(f"admin:campaigns_campaign_{name}", args=[rows.campaign.pk]))
+    assert answer.status_code == 200
+    assert rows.campaign.name in answer.content.decode()
+
+
+def test_the_recipients_are_a_file(page: Client, rows: Rows) -> None:
+    answer: Any = page.get(reverse("admin:campaigns_campaign_export", args=[rows.campaign.pk]))
+    assert rows.contact.name in b"".join(answer.streaming_content).decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "after"),
+    [("scheduled", "unschedule", "draft"), ("completed", "retry_failed", "processing")],
+)
+def test_a_campaign_goes_back(page: Client, rows: Rows, before: str, name: str, after: str) -> None:
+    rows.campaign.recipients.update(status="failed", error_message="not_on_whatsapp")
+    act(page, in_status(rows.campaign, before), name)
+    assert status_of(rows.campaign) == after
+
+
+def test_a_clone_is_another_campaign(page: Client, rows: Rows) -> None:
+    act(page, in_status(rows.campaign, "completed"), "clone")
+    assert set(Campaign.objects.values_list("status", flat=True)) == {"completed", "draft"}
+
+
+def test_a_test_goes_to_one_number(page: Client, rows: Rows) -> None:
+    act(page, rows.campaign, "test_send", phone="21987654321")
+    assert Contact.objects.filter(addresses__value="+5521987654321", conversations__messages__body="Hello").exists()
+
+
+def test_an_archived_campaign_says_since_when(page: Client, rows: Rows) -> None:
+    act(page, rows.campaign, "archive")
+    rows.campaign.refresh_from_db()
+    assert rows.campaign.archived_at
 
 
 def test_recipients_can_be_added_to_a_draft(page: Client, rows: Rows) -> None:

@@ -79,6 +79,39 @@ def test_a_person_settles_an_uncertain_message(page: Client, rows: Rows, name: s
     assert Message.objects.get().status == status
 
 
+def test_an_uncertain_message_is_sent_again(page: Client, rows: Rows) -> None:
+    Message.objects.update(status="uncertain", direction="outbound")
+    page.post(reverse("admin:messaging_message_once_more", args=[rows.message.pk]), ANSWER)
+    assert sorted(Message.objects.values_list("status", flat=True)) == ["failed", "queued"]
+
+
+@pytest.mark.parametrize(
+    ("action", "statuses"),
+    [
+        ("all_arrived", ["delivered", "sent"]),
+        ("none_arrived", ["delivered", "failed"]),
+        ("send_all_again", ["delivered", "failed", "queued"]),
+    ],
+)
+def test_of_the_selected_messages_the_uncertain_ones_are_settled(
+    page: Client, rows: Rows, action: str, statuses: list[str]
+) -> None:
+    other = make_rows("Loja Norte", 2).message
+    Message.objects.update(status="delivered", direction="outbound")
+    Message.objects.filter(pk=rows.message.pk).update(status="uncertain")
+    form = {"action": action, "_selected_action": [rows.message.pk, other.pk], "index": 0}
+    page.post(reverse("admin:messaging_message_changelist"), form)
+    assert sorted(Message.objects.values_list("status", flat=True)) == statuses
+
+
+@pytest.mark.parametrize(("status", "offered"), [("uncertain", 3), ("failed", 1), ("delivered", 0)])
+def test_only_what_is_open_is_offered(page: Client, rows: Rows, status: str, offered: int) -> None:
+    Message.objects.update(status=status, direction="outbound")
+    shown = page.get(reverse("admin:messaging_message_change", args=[rows.message.pk])).content.decode()
+    names = ("it-arrived", "it-did-not-arrive", "once-more", "it_arrived", "it_did_not_arrive", "once_more")
+    assert sum(f"/{name}" in shown for name in names) == offered
+
+
 def test_a_message_that_is_settled_stays_as_it_is(page: Client, rows: Rows) -> None:
     response = page.post(reverse("admin:messaging_message_it_did_not_arrive", args=[rows.message.pk]), ANSWER)
     assert Message.objects.get().status == "sent"

@@ -49,20 +49,25 @@ def test_saving_the_pace_leaves_the_status_alone(page: Client, rows: Rows) -> No
         "interval_seconds",
         "jitter_seconds",
         "daily_cap",
+        "in_use_since",
         "window_start",
         "window_end",
+        "window_days",
         "groups_enabled",
     }
     fields = {
         "interval_seconds": "5",
         "jitter_seconds": "1",
         "daily_cap": "",
+        "in_use_since": "",
         "window_start": "",
         "window_end": "",
+        "window_days": ["1", "2", "5"],
     }
     page.post(address, fields | {"status": "connected"})
     connection.refresh_from_db()
     assert float(connection.interval_seconds) == 5.0
+    assert connection.window_days == [1, 2, 5]
     assert connection.status == "disconnected"
 
 

@@ -10,7 +10,8 @@ from django.test import Client
 
 from crm_whatsapp.db import ClockNow
 from messaging.models import Contact, Conversation, ConversationStatus, Message, MessageStatus
-from messaging.services import queue_text
+from messaging.outgoing.contents import Text
+from messaging.outgoing.queueing import queue
 from tests.factories import conversation, hook, inbound_text, reply, webhook
 from units.models import LiveEvent, WhatsAppConnection
 from webhooks.drain import drain
@@ -243,7 +244,7 @@ def test_unread_counts_hold_when_two_write_at_once(connection: WhatsAppConnectio
 
     def answer() -> None:
         with transaction.atomic():
-            queue_text(conversation=chat, text="Bom dia!", author=None)
+            queue(conversation=chat, content=Text("Bom dia!"), author=None)
             replied.set()
             posted.wait(5)
         connections.close_all()

@@ -17,7 +17,7 @@ from messaging import lanes, services
 from messaging.delivery import Delivery, sweep
 from messaging.delivery.outcomes import record
 from messaging.models import Contact, ContactAddress, Message, MessageStatus, SendLane
-from messaging.services import settle
+from messaging.settling import settle
 from tests.factories import campaign, conversation, opt_out, reply
 from tests.messaging.on_the_wire import deliver, statuses, texts
 from tests.sandbox_process import Sandbox

@@ -14,7 +14,7 @@ import messaging.tasks
 from campaigns.feeder import feed_campaigns
 from campaigns.services import CampaignService
 from crm_whatsapp.db import ClockNow
-from messaging import lanes, people, services
+from messaging import lanes, people, services, settling
 from messaging.delivery import Delivery, sweep
 from messaging.delivery.outcomes import record
 from messaging.models import ContactAddress, Message, MessageStatus, OptOut, SendLane
@@ -255,7 +255,7 @@ def test_settling_and_queueing_at_once_do_not_block_each_other(unit: Unit) -> No
     message = reply(unit)
     Message.objects.update(status=S.UNCERTAIN, dispatched_at=ClockNow())
     errors: list[BaseException] = []
-    threads = [in_thread(lambda: services.settle(message, was_sent=True), errors)]
+    threads = [in_thread(lambda: settling.settle(message, was_sent=True), errors)]
     for _ in range(10):
         threads.append(in_thread(lambda: reply(unit, to=message.conversation), errors))
         threads.append(in_thread(lambda: reply(unit, to=conversation(unit)), errors))
@@ -298,7 +298,7 @@ def test_lanes_come_before_the_feed_for_everybody(unit: Unit) -> None:
     def settle_again_and_again() -> None:
         for _ in range(20):
             Message.objects.filter(pk=message.pk).update(status=S.UNCERTAIN, dispatched_at=ClockNow())
-            services.settle(message, was_sent=True)
+            settling.settle(message, was_sent=True)
 
     threads = [in_thread(lane_then_feed, errors), in_thread(settle_again_and_again, errors)]
     for thread in threads:

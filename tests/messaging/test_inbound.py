@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from crm_whatsapp.db import ClockNow
 from messaging.models import Contact, ContactAddress, Conversation, ConversationStatus, Message, MessageStatus, Origin
-from messaging.services import settle
+from messaging.settling import settle
 from tests.factories import contact, conversation, hook, inbound_text, reply, webhook
 from units.models import WhatsAppConnection
 from webhooks.drain import drain

@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from crm_whatsapp.db import ClockNow
-from messaging import people, services
+from messaging import people, services, settling
 from messaging.delivery import sweep
 from messaging.delivery.outcomes import record
 from messaging.delivery.send import Send
@@ -255,7 +255,7 @@ def test_an_answer_that_whatsapp_refuses_is_none(connection: WhatsAppConnection,
 
 
 def test_an_answer_that_was_not_sent_is_none(connection: WhatsAppConnection, asked: Conversation) -> None:
-    services.settle(sent(connection, None, to=asked, status=S.UNCERTAIN), was_sent=False)
+    settling.settle(sent(connection, None, to=asked, status=S.UNCERTAIN), was_sent=False)
     assert waiting(asked)
 
 

@@ -15,14 +15,16 @@ from campaigns.feeder import feed_campaigns
 from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
 from campaigns.services import CampaignService
 from messaging import merging, people, services
-from messaging.contacts import consent
+from messaging.contacts import consent, tags
 from messaging.models import (
+    ChatAction,
     Contact,
     ContactMerge,
     Conversation,
     ConversationStatus,
     Message,
     MessageStatus,
+    Tag,
 )
 from tests.factories import opt_out, reply
 from tests.messaging.test_people import (
@@ -76,6 +78,22 @@ def received(chat: Conversation, external_id: str, *, minute: int = 0, sender: C
 
 def chat_of(contact: Contact) -> Conversation:
     return people.conversation_with(contact)
+
+
+def tags_of(contact: Contact) -> set[str]:
+    return set(Tag.objects.filter(contacts=contact).values_list("name", flat=True))
+
+
+def asked(message: Message) -> ChatAction:
+    """Somebody wants the chat marked as read up to there."""
+    return ChatAction.objects.create(
+        unit_id=message.unit_id,
+        connection_id=message.connection_id,
+        conversation_id=message.conversation_id,
+        message=message,
+        kind="read",
+        expires_at=NOON,
+    )
 
 
 def set_chat(contact: Contact, **values: Any) -> None:
@@ -249,8 +267,10 @@ def test_every_table_that_speaks_of_a_contact_or_a_chat_is_one_that_a_merge_move
         )
         assert sorted(cursor.fetchall()) == [
             ("campaign_recipients", "contact_id"),
+            ("chat_actions", "conversation_id"),
             ("contact_addresses", "contact_id"),
             ("contact_merges", "kept_id"),
+            ("contact_tags", "contact_id"),
             ("conversations", "contact_id"),
             ("messages", "conversation_id"),
             ("messages", "sender_id"),
@@ -388,6 +408,88 @@ def test_who_was_in_charge_and_has_been_deleted_since_is_left_out(
     assert [chat_of(contact).assigned_to for contact in (ana_by_phone, ana_by_lid)] == [None, None]
 
 
+def test_who_was_blocked_is_blocked_and_parted_only_under_that_address(
+    ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    consent.block(ana_by_lid, reason="ofensas", by=None)
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    ana_by_phone.refresh_from_db()
+    assert ana_by_phone.blocked_reason == "ofensas"
+    merging.undo(made, None)
+    ana_by_phone.refresh_from_db()
+    ana_by_lid.refresh_from_db()
+    assert (ana_by_phone.blocked_at, bool(ana_by_lid.blocked_at)) == (None, True)
+
+
+def test_who_was_unblocked_since_the_merge_stays_so(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    consent.block(ana_by_phone, reason="ofensas", by=None)
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    consent.unblock(ana_by_phone, reason="engano", by=None)
+    merging.undo(made, None)
+    ana_by_phone.refresh_from_db()
+    assert ana_by_phone.blocked_at is None
+
+
+def test_tags_of_both_are_on_the_kept_contact_once(unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    tags.replace(ana_by_phone, ["VIP", "Loja"])
+    tags.replace(ana_by_lid, ["vip", "Novo"])
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    assert tags_of(ana_by_phone) == {"VIP", "Loja", "Novo"}
+    merging.undo(made, None)
+    assert (tags_of(ana_by_phone), tags_of(ana_by_lid)) == ({"VIP", "Loja"}, {"VIP", "Novo"})
+
+
+def test_a_tag_deleted_since_the_merge_does_not_come_back(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    for contact in (ana_by_phone, ana_by_lid):
+        tags.replace(contact, ["VIP"])
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    tags.delete_tag(Tag.objects.get())
+    merging.undo(made, None)
+    assert tags_of(ana_by_lid) == set()
+
+
+def test_attributes_are_filled_in_and_the_kept_one_s_count(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    Contact.objects.filter(pk=ana_by_phone.pk).update(attributes={"cidade": "Recife"})
+    Contact.objects.filter(pk=ana_by_lid.pk).update(attributes={"cidade": "Olinda", "idade": 30, "vip": True})
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    ana_by_phone.refresh_from_db()
+    assert ana_by_phone.attributes == {"cidade": "Recife", "idade": 30, "vip": True}
+    # What somebody has changed since stays.
+    Contact.objects.filter(pk=ana_by_phone.pk).update(attributes={"cidade": "Recife", "idade": 31, "vip": True})
+    merging.undo(made, None)
+    ana_by_phone.refresh_from_db()
+    ana_by_lid.refresh_from_db()
+    assert ana_by_phone.attributes == {"cidade": "Recife", "idade": 31}
+    assert ana_by_lid.attributes == {"cidade": "Olinda", "idade": 30, "vip": True}
+
+
+def test_what_was_asked_for_in_a_chat_is_still_asked_for(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    messages = [received(chat_of(contact), str(contact.pk)) for contact in (ana_by_phone, ana_by_lid)]
+    actions = [asked(message) for message in messages]
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    assert {action.conversation for action in ChatAction.objects.all()} == {chat_of(ana_by_phone)}
+    merging.undo(made, None)
+    for action, contact in zip(actions, (ana_by_phone, ana_by_lid), strict=True):
+        action.refresh_from_db()
+        assert action.conversation == chat_of(contact)
+
+
+def test_an_opt_out_before_the_merge_is_parted_with_its_address(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    opt_out(ana_by_lid)
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    assert consent.has_opted_out(ana_by_phone)
+    merging.undo(made, None)
+    assert [consent.has_opted_out(contact) for contact in (ana_by_phone, ana_by_lid)] == [False, True]
+
+
+def test_an_opt_out_lifted_since_the_merge_stays_lifted(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
+    opt_out(ana_by_lid)
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    consent.lift(ana_by_phone, reason="quer de novo", by=None)
+    merging.undo(made, None)
+    assert not consent.has_opted_out(ana_by_lid)
+
+
 def test_an_opt_out_since_the_merge_stays_with_its_address(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
     made = merging.merge(ana_by_phone, ana_by_lid)
     opt_out(ana_by_phone)
@@ -429,6 +531,9 @@ SIDES = st.fixed_dictionaries(
         "messages": st.lists(st.integers(0, 5), max_size=3),
         "spoke": st.booleans(),
         "opted_out": st.booleans(),
+        "blocked": st.booleans(),
+        "tags": st.lists(st.sampled_from(["VIP", "Novo", "Loja"]), unique=True),
+        "attributes": st.dictionaries(st.sampled_from(["cidade", "idade"]), st.sampled_from(["a", 1, True])),
         "campaigns": st.lists(
             st.none() | st.sampled_from([status for status in R if status != R.QUEUED]), min_size=2, max_size=2
         ),
@@ -445,6 +550,10 @@ def populate(unit: Unit, campaigns: list[Campaign], family: Conversation, digits
     Contact.objects.filter(pk=contact.pk).update(name=name, name_is_ours=is_ours and bool(name), named_at=at)
     if side["opted_out"]:
         opt_out(contact)
+    if side["blocked"]:
+        consent.block(contact, reason=digits, by=None)
+    tags.replace(contact, side["tags"])
+    Contact.objects.filter(pk=contact.pk).update(attributes=side["attributes"])
     if side["spoke"]:
         received(family, f"G{digits}", sender=contact)
     if side["chat"] is not None:
