@@ -20,7 +20,13 @@ PARTS = {
     "end_to_end": "from posted to visible: rate and memory",
     "latency": "from 200 to visible at a third of that rate, with and without the broker",
     "scale": "pages and searches of a unit with a million messages",
+    "claims": "claims and records a second with thousands of lanes, and past empty ones",
+    "dispatch": "sends a second of one worker process, against a bare loop of requests",
+    "pace": "how many numbers keep one message in two seconds, and never less than two seconds",
+    "waiting": "a reply while another unit has a million waiting",
+    "audience": "a campaign to a million contacts is started, against a plain INSERT … SELECT",
     "fuzz": "bodies that nobody should send: none lost, none that stops the drain",
+    "imports": "a million contacts from a file: time and memory of the process, and against a plain COPY",
 }
 
 
@@ -36,21 +42,37 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of a round of latency (%(default)s)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="messages of scale (%(default)s)")
     parser.add_argument("--contacts", type=int, default=100_000, help="contacts of scale (%(default)s)")
+    parser.add_argument("--lanes", type=int, default=5000, help="of claims (%(default)s)")
+    parser.add_argument("--sends", type=int, default=3000, help="of a round of dispatch (%(default)s)")
+    parser.add_argument("--numbers", type=int, default=500, help="of pace, and further (%(default)s)")
+    parser.add_argument("--pace-seconds", type=float, default=25, help="of a run of pace (%(default)s)")
+    parser.add_argument("--pending", type=int, default=1_000_000, help="messages of waiting (%(default)s)")
+    parser.add_argument("--people", type=int, default=1_000_000, help="contacts of audience (%(default)s)")
     parser.add_argument("--bodies", type=int, default=100_000, help="of fuzz (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of fuzz: other bodies with another one (%(default)s)")
+    parser.add_argument("--imported", type=int, default=1_000_000, help="contacts of imports (%(default)s)")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where to write (%(default)s)")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs; figures are not judged")
     options = parser.parse_args(arguments)
     if options.smoke:
         options.rounds, options.posts, options.messages = 1, 100, 100
         options.seconds, options.rows, options.contacts, options.bodies = 1, 2000, 200, 200
+        options.lanes, options.sends, options.numbers, options.pace_seconds, options.pending = 40, 20, 10, 2, 500
+        options.imported = 500
+        options.people = 1000
     parts = options.parts or list(PARTS)
     sizes: dict[str, dict[str, Any]] = {
         "accept": {"rounds": options.rounds, "posts": options.posts},
         "end_to_end": {"rounds": options.rounds, "messages": options.messages},
         "latency": {"rounds": options.rounds, "messages": options.messages, "seconds": options.seconds},
         "scale": {"rounds": options.rounds, "rows": options.rows, "contacts": options.contacts},
+        "claims": {"rounds": options.rounds, "lanes": options.lanes},
+        "dispatch": {"rounds": options.rounds, "sends": options.sends},
+        "pace": {"numbers": options.numbers, "seconds": options.pace_seconds},
+        "waiting": {"rounds": options.rounds, "pending": options.pending},
+        "audience": {"rounds": min(options.rounds, 3), "people": options.people},
         "fuzz": {"bodies": options.bodies, "seed": options.seed},
+        "imports": {"imported": options.imported},
     }
     # However it ends, servers and files go with it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
