@@ -20,12 +20,24 @@ app.conf.beat_schedule = {
     "inbox": {"task": "webhooks.tasks.drain_inbox", "schedule": 1.0, "options": _TICK},
     "delivery": {"task": "messaging.tasks.deliver", "schedule": 1.0, "options": _TICK},
     "media": {"task": "messaging.tasks.fetch_media", "schedule": 1.0, "options": _TICK},
+    "chat-actions": {"task": "messaging.tasks.act", "schedule": 1.0, "options": _TICK},
+    "imports": {"task": "messaging.tasks.run_imports", "schedule": 5.0, "options": _TICK},
+    "prune-imports": {"task": "messaging.tasks.prune_imports", "schedule": 3600.0, "options": {"expires": 600}},
     "campaigns": {"task": "campaigns.tasks.feed", "schedule": 1.0, "options": _TICK},
+    "audiences": {"task": "campaigns.tasks.fill", "schedule": 1.0, "options": _TICK},
     "connections": {"task": "units.tasks.reconcile_connections", "schedule": 1.0, "options": _TICK},
     # Every so many seconds, whether anything is due; how often a number is compared is a setting (CATCH_UP_MINUTES).
     "catch-up": {"task": "webhooks.tasks.catch_up", "schedule": 5.0, "options": _TICK},
+    "number-checks": {"task": "messaging.tasks.check_numbers", "schedule": 5.0, "options": _TICK},
+    "holds": {"task": "messaging.tasks.notify_of_holds", "schedule": 30.0, "options": _TICK},
     "receipts": {"task": "webhooks.tasks.look_up_receipts", "schedule": 30.0, "options": _TICK},
+    "uncertain": {"task": "webhooks.tasks.settle_uncertain", "schedule": 5.0, "options": _TICK},
     "prune-events": {"task": "webhooks.tasks.prune_events", "schedule": 300.0, "options": {"expires": 60}},
+    "prune-attachments": {
+        "task": "messaging.tasks.prune_attachments",
+        "schedule": 3600.0,
+        "options": {"expires": 600},
+    },
     "prune": {"task": "units.tasks.prune", "schedule": 3600.0, "options": {"expires": 600}},
 }
 

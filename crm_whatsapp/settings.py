@@ -56,7 +56,7 @@ EVOLUTION_SEND_TIMEOUT = env.float("EVOLUTION_SEND_TIMEOUT", default=75.0)
 # How long after our read time-out the gateway may still act on a send (docs/architecture.md, "Pace").
 SEND_GRACE = timedelta(seconds=env.float("SEND_GRACE_SECONDS", default=60.0))
 # Sends at the same time from one delivery process.
-DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=16)
+DELIVERY_THREADS = env.int("DELIVERY_THREADS", default=64)
 
 # Files of messages (docs/operations.md, "Files of messages"): the largest that is kept, and how many are loaded at once
 # by one process.
@@ -70,6 +70,28 @@ MEDIA_URL_HOSTS = env.list("MEDIA_URL_HOSTS", default=[])
 MEDIA_S3_BUCKET = env.str("MEDIA_S3_BUCKET", default="")
 MEDIA_S3_ENDPOINT_URL = env.str("MEDIA_S3_ENDPOINT_URL", default="")
 MEDIA_S3_PREFIX = env.str("MEDIA_S3_PREFIX", default="")
+
+# How many campaign messages a day a number may send at most, by its age: `from day N : at most M`, N rising from 1, in
+# days of its use; without M there is no limit from that day on. Empty: none at all. Shown to the user.
+CAMPAIGN_WARM_UP: list[tuple[int, int | None]] = [
+    (int(from_day), int(most) if most else None)
+    for from_day, _colon, most in (
+        row.partition(":")
+        for row in env.list("CAMPAIGN_WARM_UP", default=["1:50", "4:100", "8:250", "15:500", "22:1000", "31:"])
+    )
+]
+# What stops the campaigns of a number until a person lets them go on (`messaging.breaker`): failures in a row; or, as
+# `at least, more than percent, of the last`, numbers that are not on WhatsApp, and messages that WhatsApp refused.
+BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
+BREAKER_NOT_ON_WHATSAPP: list[int] = env.list("BREAKER_NOT_ON_WHATSAPP", cast=int, default=[10, 30, 50])
+BREAKER_REFUSED: list[int] = env.list("BREAKER_REFUSED", cast=int, default=[5, 20, 30])
+# What waited while a number was away for longer than this asks a person first when it is back.
+STALE_AFTER = timedelta(minutes=env.float("STALE_AFTER_MINUTES", default=60.0))
+# Numbers are checked before a campaign writes to them for the first time: so many at once, with so long between two
+# checks of one unit, and those that were not on WhatsApp again after so many days. Bulk checks get numbers banned.
+NUMBER_CHECK_BATCH = env.int("NUMBER_CHECK_BATCH", default=20)
+NUMBER_CHECK_INTERVAL = timedelta(seconds=env.float("NUMBER_CHECK_SECONDS", default=30.0))
+NUMBER_CHECK_AGAIN = timedelta(days=env.float("NUMBER_CHECK_AGAIN_DAYS", default=30.0))
 
 # Where processes leave a sign of life for `manage.py healthcheck`.
 HEARTBEAT_DIR = Path(env.str("HEARTBEAT_DIR", default=str(BASE_DIR / ".local" / "heartbeats")))
@@ -85,6 +107,11 @@ if not PUBLIC_HOST:
     raise ImproperlyConfigured("PUBLIC_URL needs a scheme and a host, such as http://web:8000.")
 ALLOWED_HOSTS += [PUBLIC_HOST]
 
+_days = [from_day for from_day, _most in CAMPAIGN_WARM_UP]
+if (_days and _days[0] != 1) or _days != sorted(set(_days)) or any(most == 0 for _day, most in CAMPAIGN_WARM_UP):
+    raise ImproperlyConfigured("CAMPAIGN_WARM_UP needs rising days from 1, such as 1:50,8:250,31: (not 0 messages).")
+if len(BREAKER_NOT_ON_WHATSAPP) != 3 or len(BREAKER_REFUSED) != 3:
+    raise ImproperlyConfigured("BREAKER_NOT_ON_WHATSAPP and BREAKER_REFUSED need three numbers, such as 10,30,50.")
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY needs at least 32 characters. Make one with: openssl rand -base64 48")
 
@@ -153,6 +180,22 @@ TEMPLATES = [
     },
 ]
 
+# Not EMAIL_BACKEND and its like, which Django gives up. Without an EMAIL_URL nothing is sent.
+_mail = env.email_url_config(env.str("EMAIL_URL", default="") or "dummymail://")
+MAILERS: dict[str, dict[str, Any]] = {"default": {"BACKEND": _mail["EMAIL_BACKEND"]}}
+if _mail["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
+    MAILERS["default"]["OPTIONS"] = {
+        "host": _mail["EMAIL_HOST"],
+        "port": _mail["EMAIL_PORT"]
+        or (465 if _mail.get("EMAIL_USE_SSL") else 587 if _mail.get("EMAIL_USE_TLS") else 25),
+        "username": _mail["EMAIL_HOST_USER"],
+        "password": _mail["EMAIL_HOST_PASSWORD"],
+        "use_tls": _mail.get("EMAIL_USE_TLS", False),
+        "use_ssl": _mail.get("EMAIL_USE_SSL", False),
+        "timeout": 20,
+    }
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"CRM WhatsApp <no-reply@{PUBLIC_HOST}>")
+
 AUTH_USER_MODEL = "units.User"
 LOGIN_URL = reverse_lazy("console:login")
 LOGIN_REDIRECT_URL = reverse_lazy("console:home")
@@ -219,9 +262,35 @@ WEBHOOK_MAX_BODY_BYTES = env.int("WEBHOOK_MAX_BODY_BYTES", default=32 * 1024 * 1
 # some hundred bytes of memory. A message has 10 to 100, one with a thumbnail as Evolution writes it some 500.
 WEBHOOK_MAX_BODY_VALUES = env.int("WEBHOOK_MAX_BODY_VALUES", default=500_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
+# The largest CSV file of contacts that is taken: a million rows of 60 bytes are 60 MB.
+IMPORT_MAX_BYTES = env.int("IMPORT_MAX_BYTES", default=256 * 1024 * 1024)
 # How often what the gateway has stored of a connected number is compared with what is here, and how far back at most.
 CATCH_UP_INTERVAL = timedelta(minutes=env.float("CATCH_UP_MINUTES", default=10.0))
 CATCH_UP_REACH = timedelta(days=env.float("CATCH_UP_DAYS", default=7.0))
+# A text that is one of these and nothing else, whatever its case, accents, punctuation and emoji, means: no campaigns
+# any more; or: campaigns again. The first of each is the one that our answers name.
+OPT_OUT_WORDS = env.list(
+    "OPT_OUT_WORDS",
+    default=[
+        "SAIR",
+        "PARAR",
+        "PARE",
+        "CANCELAR",
+        "CANCELE",
+        "DESCADASTRAR",
+        "DESCADASTRE",
+        "DESINSCREVER",
+        "REMOVER",
+        "REMOVA",
+        "SAIR DA LISTA",
+        "NÃO QUERO RECEBER",
+        "NÃO QUERO MAIS RECEBER",
+        "STOP",
+        "UNSUBSCRIBE",
+        "OPT OUT",
+    ],
+)
+OPT_IN_WORDS = env.list("OPT_IN_WORDS", default=["VOLTAR", "QUERO RECEBER", "START", "SUBSCRIBE"])
 # Settled webhook events are deleted after this; those that could not be handled stay.
 WEBHOOK_RETENTION = timedelta(days=env.float("WEBHOOK_RETENTION_DAYS", default=14.0))
 
@@ -279,6 +348,10 @@ SPECTACULAR_SETTINGS = {
         "ConnectionStatus": "units.models.ConnectionStatus",
         "MessageStatus": "messaging.models.MessageStatus",
         "ConversationStatus": "messaging.models.ConversationStatus",
+        "AddressKind": "messaging.models.AddressKind",
+        "AttributeKind": "messaging.models.AttributeKind",
+        "AttachmentKind": "messaging.outgoing.attachments.KINDS",
+        "OptOutSource": "messaging.models.OptOutSource",
         "CampaignStatus": "campaigns.models.CampaignStatus",
         "RecipientStatus": "campaigns.models.RecipientStatus",
         **{

@@ -13,19 +13,27 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from campaigns.feeder import feed_campaigns, start_due
+from campaigns.filling import fill_audiences
 from crm_whatsapp import heartbeat
+from messaging.breaker import notify_due
 from messaging.delivery import Delivery
+from messaging.imports.running import run_imports
 from messaging.media.fetch import Fetcher
+from messaging.number_checks import check_due as check_numbers_due
+from messaging.outgoing.actions import Doer
 from units.services import reconcile_due
 from webhooks.completeness import catch_up_due, everything_is_due
 from webhooks.drain import drain
 from webhooks.lost_receipts import look_up_due
 from webhooks.retention import prune
+from webhooks.settling import settle_due
 
 log = structlog.get_logger(__name__)
 
 # The workers have this long before the pump takes over.
 OVERDUE = timedelta(seconds=2)
+# A worker looks every 5 s, and one that is busy with an import takes the next one later: the pump helps.
+IMPORT_OVERDUE = timedelta(seconds=10)
 PAUSE_SECONDS = 0.5
 # What the workers look at every 5 or 30 s, or less often.
 RARELY_OVERDUE = timedelta(seconds=40)
@@ -50,8 +58,11 @@ class Command(BaseCommand):
             lambda: drain(seconds=10, overdue=OVERDUE),
             lambda: Delivery(overdue=OVERDUE).run(seconds=10, stop=stop if loop else None),
             lambda: Fetcher(overdue=OVERDUE).run(seconds=10, stop=stop if loop else None),
+            lambda: Doer(overdue=OVERDUE).run(seconds=10, stop=stop if loop else None),
+            lambda: run_imports(overdue=IMPORT_OVERDUE, stop=stop if loop else None),
             start_due,
             feed_campaigns,
+            fill_audiences,
             reconcile_due,
         ]
         away = loop
@@ -67,6 +78,9 @@ class Command(BaseCommand):
         rare: list[tuple[Callable[[], Any], float]] = [
             (compare, RARE_PAUSE_SECONDS),
             (lambda: look_up_due(overdue=RARELY_OVERDUE), RARE_PAUSE_SECONDS),
+            (lambda: settle_due(overdue=RARELY_OVERDUE), RARE_PAUSE_SECONDS),
+            (lambda: check_numbers_due(overdue=OVERDUE), PAUSE_SECONDS),
+            (notify_due, RARE_PAUSE_SECONDS),
             (lambda: prune(seconds=20), PRUNE_PAUSE_SECONDS),
         ]
         # A thread each: a send that waits 75 s for its answer holds nobody up.

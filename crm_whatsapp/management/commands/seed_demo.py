@@ -9,9 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from campaigns.services import CampaignService
 from messaging import people
+from messaging.contacts import consent, editing
 from messaging.events import Chat, ChatAddress, MessageKind, MessageReceived
 from messaging.inbound import MessageHandlerService, Told
+from messaging.models import AttributeDefinition, AttributeKind, OptOutSource, Tag
 from units.models import ApiToken, Unit, User, sha256
 from units.services import create_unit
 
@@ -47,6 +50,23 @@ MORE_PEOPLE = [
     ("Tiago Moreira", "5511900000533"),
     ("Gustavo Amaral", "5519900000025"),
 ]
+# Number → tags and attributes.
+KNOWN = {
+    "5511900000208": (["Multifocal"], {"cidade": "São Paulo", "ultima_compra": "2025-08-14"}),
+    "5511900000118": (["Multifocal"], {"cidade": "São Paulo", "ultima_compra": "2024-03-02"}),
+    "5511900000177": (["Convênio"], {"cidade": "Santo André"}),
+    "5511900000391": (["Retirada"], {"cidade": "São Paulo"}),
+    "5511900000402": (["Multifocal"], {"ultima_compra": "2023-11-20"}),
+    "5519900000025": (["Multifocal", "Convênio"], {"cidade": "Campinas", "ultima_compra": "2024-06-30"}),
+}
+ATTRIBUTES = [("cidade", "Cidade", AttributeKind.TEXT), ("ultima_compra", "Última compra", AttributeKind.DATE)]
+# Nobody gets it by itself: a draft, to look at the rehearsal.
+CAMPAIGN: dict[str, Any] = {
+    "name": "Multifocais com 30% (exemplo)",
+    "content": "{Oi|Olá}, {{ primeiro_nome | tudo bem }}! Esta semana as lentes multifocais estão com 30% de desconto "
+    "aqui na Ótica Aurora. Quer que eu separe um horário?",
+    "opt_out_line": "Para não receber mais, responda SAIR.",
+}
 
 
 class Command(BaseCommand):
@@ -87,4 +107,16 @@ class Command(BaseCommand):
         MessageHandlerService(unit.connection).handle(told)
         for name, number in MORE_PEOPLE:
             people.contact_by_phone(unit, f"+{number}", name)
+        self._sort(unit)
+        multifocal = Tag.objects.get(unit=unit, name="Multifocal")
+        CampaignService.create(unit=unit, created_by=user, audience={"tags": [str(multifocal.pk)]}, **CAMPAIGN)
         return unit
+
+    def _sort(self, unit: Unit) -> None:
+        for key, name, kind in ATTRIBUTES:
+            AttributeDefinition.objects.create(unit=unit, key=key, name=name, kind=kind)
+        for number, (tags, values) in KNOWN.items():
+            contact = people.contact_by_phone(unit, f"+{number}")
+            editing.edit(contact, tag_names=tags, values=values)
+        gone = people.contact_by_phone(unit, "+5511900000402")
+        consent.opt_out(gone, source=OptOutSource.STAFF, reason="Pediu no balcão.")
