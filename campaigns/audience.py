@@ -34,7 +34,7 @@ from django.utils.translation import pgettext_lazy
 from campaigns.models import Campaign
 from campaigns.refusals import NotPossible
 from messaging.contacts import segments
-from messaging.models import Contact, ContactImport, ContactMerge, Segment, Tag
+from messaging.models import Contact, ContactImport, ContactMerge, ImportStatus, Segment, Tag
 from units.models import Unit
 
 # More come as an import or get a tag: the list is read with every slice.
@@ -43,6 +43,8 @@ MOST_CHOSEN = 50
 MOST_DAYS = 3650
 # So many times as long as a count took it is good enough for a page that is looked at again.
 LOOKED_AT_AGAIN = 100
+# Of so many somebody is shown as an example.
+FIRST_GIVEN = 2000
 
 # Why somebody gets nothing, as `CampaignRecipient.error_message` says it; in the order in which the first one counts.
 REASONS = {
@@ -55,6 +57,7 @@ REASONS = {
     "excluded_tag": pgettext_lazy("left out", "Has a tag that was excluded"),
     "contacted_lately": pgettext_lazy("left out", "Got another campaign lately"),
     "duplicate": pgettext_lazy("left out", "Same person, given twice"),
+    "unsettled": pgettext_lazy("left out", "Nobody knows whether an earlier message arrived"),
     "missing_value": pgettext_lazy("left out", "Has no value for a variable"),
     "too_long": pgettext_lazy("left out", "Text too long for WhatsApp"),
     "empty": pgettext_lazy("left out", "Text empty"),
@@ -220,6 +223,24 @@ def recent_count(campaign: Campaign) -> Tally:
     return known
 
 
+def first_people(campaign: Campaign, number: int) -> list[Contact]:
+    """So many of those who would get `campaign`, the first by their ids, with their addresses: a sample.
+
+    Only the first FIRST_GIVEN are looked at, so that a sample of a million takes no longer than one of ten.
+    """
+    branches, parameters = [], []
+    for sql, values in _branches(campaign):
+        branches.append(f"(SELECT id FROM ({sql}) AS branch ORDER BY id LIMIT %s)")  # noqa: S608
+        parameters += [*values, FIRST_GIVEN]
+    given = f"SELECT id FROM ({' UNION '.join(branches)}) AS given ORDER BY id LIMIT %s"  # noqa: S608
+    judged, more = _judged(campaign, given, [*parameters, FIRST_GIVEN])
+    with database.cursor() as cursor:
+        first = f"SELECT id FROM ({judged}) AS judged WHERE reason IS NULL ORDER BY id LIMIT %s"  # noqa: S608
+        cursor.execute(first, [*more, number])
+        ids = [row[0] for row in cursor.fetchall()]
+    return list(Contact.objects.filter(pk__in=ids).order_by("pk").prefetch_related("addresses"))
+
+
 def has_anybody(campaign: Campaign) -> bool:
     """Whether the audience or the recipients hold anybody at all, who may yet be left out."""
     branches = _branches(campaign)
@@ -227,6 +248,12 @@ def has_anybody(campaign: Campaign) -> bool:
     with database.cursor() as cursor:
         cursor.execute(f"SELECT {some}", [value for _sql, values in branches for value in values])
         return bool(cursor.fetchone()[0])
+
+
+def is_importing(campaign: Campaign) -> bool:
+    """Whether the import that brings its people is still running: nobody knows yet who they are."""
+    imports = ContactImport.objects.filter(unit_id=campaign.unit_id, pk=campaign.audience.get("import"))
+    return imports.filter(status__in=[ImportStatus.WAITING, ImportStatus.RUNNING]).exists()
 
 
 def slice_of(campaign: Campaign, size: int) -> _SQL:
@@ -242,8 +269,8 @@ def slice_of(campaign: Campaign, size: int) -> _SQL:
     given = f"SELECT id FROM ({' UNION '.join(branches)}) AS given ORDER BY id LIMIT %s"  # noqa: S608
     judged, more = judge(campaign.pk, campaign.unit_id, "SELECT id FROM given", [], campaign.audience)
     # The people of a slice follow one another: a stretch of each index is read, and not all of a million each time.
-    judged = judged.replace("/* stretch of a */", _STRETCH.format(column="a.contact_id"))
-    judged = judged.replace("/* stretch of c */", _STRETCH.format(column="c.id"))
+    for table, column in (("a", "a.contact_id"), ("c", "c.id"), ("l", "l.contact_id"), ("t", "t.contact_id")):
+        judged = judged.replace(f"/* stretch of {table} */", _STRETCH.format(column=column))
     return (
         f"WITH given AS MATERIALIZED ({given}), inserted AS ("  # noqa: S608
         "INSERT INTO campaign_recipients (unit_id, campaign_id, contact_id, status, error_message)"
@@ -319,7 +346,7 @@ def judge(campaign_id: UUID | None, unit_id: UUID, given: str, parameters: list[
     if tags:
         joins += (
             " LEFT JOIN (SELECT DISTINCT t.contact_id FROM contact_tags t JOIN given_people g ON g.id = t.contact_id"
-            " WHERE t.tag_id = ANY(%s::uuid[])) AS tagged ON tagged.contact_id = c.id"
+            " WHERE t.tag_id = ANY(%s::uuid[]) /* stretch of t */) AS tagged ON tagged.contact_id = c.id"
         )
         reasons += " WHEN tagged.contact_id IS NOT NULL THEN 'excluded_tag'"
         more.append(tags)
@@ -327,7 +354,8 @@ def judge(campaign_id: UUID | None, unit_id: UUID, given: str, parameters: list[
         joins += (
             " LEFT JOIN (SELECT DISTINCT l.contact_id FROM campaign_recipients l"
             " JOIN given_people g ON g.id = l.contact_id WHERE l.unit_id = %s AND l.campaign_id IS DISTINCT FROM %s"
-            " AND l.sent_at > (SELECT crm_now() - make_interval(days => %s))) AS lately ON lately.contact_id = c.id"
+            " AND l.sent_at > (SELECT crm_now() - make_interval(days => %s)) /* stretch of l */) AS lately"
+            " ON lately.contact_id = c.id"
         )
         reasons += " WHEN lately.contact_id IS NOT NULL THEN 'contacted_lately'"
         more += [unit_id, campaign_id, days]

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Choices within choices.
 MAX_DEPTH = 5
+# Mistakes that are told of a text; what was parsed is kept.
+MOST_PROBLEMS = 20
 
 # Every name of what each contact has; the attributes of the unit come besides.
 NAMES = {
@@ -194,6 +196,8 @@ class _Reader:
     def _wrong(self, code: str, sentence: _StrPromise, at: int | None = None) -> None:
         at = self.at if at is None else at
         self.problems.append(Problem(code, sentence % {"at": at + 1}, at))
+        if len(self.problems) == MOST_PROBLEMS:
+            self.at = len(self.text)
 
 
 @lru_cache(maxsize=256)
@@ -223,7 +227,7 @@ def problems_of(text: str, *, keys: Iterable[str], caption: bool = False, opt_ou
     known = {*NAMES.values(), *keys}
     problems = list(parsed.problems)
     for variable in parsed.variables():
-        if variable.key not in known:
+        if variable.key not in known and len(problems) < MOST_PROBLEMS:
             sentence = _("There is no variable “%(name)s” (at character %(at)d). There are: %(known)s.")
             names = ", ".join(["nome", "primeiro_nome", "telefone", *sorted(keys)])
             told = sentence % {"name": variable.name, "at": variable.at + 1, "known": names}

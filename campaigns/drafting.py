@@ -108,7 +108,8 @@ def require_ready(campaign: Campaign) -> None:
     """Raises NotPossible for a campaign whose texts, audience or end would not do (any more): it is about to start."""
     _check_texts(campaign, Cleaned())
     try:
-        if not audience.has_anybody(campaign):
+        # One that goes on may have nobody left, and is done then.
+        if campaign.started_at is None and not audience.has_anybody(campaign):
             raise NotPossible(_("This campaign has no recipients. Choose who gets it first."), "audience")
     except InvalidFilter as error:
         raise NotPossible(error.message, "audience") from error

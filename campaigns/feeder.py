@@ -1,6 +1,6 @@
 """Keeps the lanes of sending campaigns fed, a little ahead: no more than a pause has to take back.
 
-A pass over all campaigns takes a fixed number of statements, and one when there is nothing to do:
+A pass over all campaigns takes a fixed number of statements, and two when there is nothing to do:
 
 1. look: where each campaign and its number stand, without a lock
 2. of those with something to do, so many at a time: lock their rows, so that pausing waits for us and of two feeders
@@ -11,6 +11,7 @@ A pass over all campaigns takes a fixed number of statements, and one when there
 6. complete the campaigns in which nobody is left
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db import connection as database
+from django.db.models import Q
 
 from campaigns import audience, content
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
@@ -58,8 +60,11 @@ AT_ONCE = 100
 # People looked at for a campaign: a few more than there is room for; then, when those are left out or not checked yet,
 # so many; and when all of those are left out, so many.
 LOOKS = (2, 40, 1000)
+LATELY = "exclude_contacted_within_days"
 # What is queued goes back when its lane opens later than this: it must not expire on the lane.
 SOON = timedelta(hours=1)
+# What was on the way while its campaign was cancelled has come back, or never does, well before.
+RETURNS_WITHIN = timedelta(hours=6)
 
 
 def start_due() -> int:
@@ -78,8 +83,36 @@ def start_due() -> int:
     return started
 
 
+def take_back_returned() -> int:
+    """Messages that were on the way while their campaign was paused or cancelled, and came back unsent; how many.
+
+    Each under the lock of the campaign's row, as pausing has it: of the two one sees what the other did. Nothing that a
+    person has had sent again since the end of its campaign is taken away.
+    """
+    with database.cursor() as cursor:
+        parameters: dict[str, Any] = {"for": RETURNS_WITHIN}
+        cursor.execute(_RETURNED, parameters)
+        ids = [row[0] for row in cursor.fetchall()]
+    taken = 0
+    for pk in ids:
+        with transaction.atomic():
+            rows = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk)
+            campaign = rows.filter(status__in=[C.PAUSED, C.CANCELLED]).first()
+            if campaign is None:
+                continue
+            returned = Q(attempts__gt=0)
+            if campaign.status == C.CANCELLED:
+                returned &= Q(created_at__lt=campaign.finished_at)
+            taken += withdraw([pk], only=returned)
+            if campaign.status == C.CANCELLED:
+                leave_out(campaign, R.CANCELLED, None)
+            live.publish([change_of(campaign)])
+    return taken
+
+
 def feed_campaigns() -> None:
-    """Feed, or finish, every campaign that is sending."""
+    """Feed, or finish, every campaign that is sending; and nobody has messages waiting who has been stopped."""
+    take_back_returned()
     for some in batched([one.id for one in _look() if one.has_something_to_do], AT_ONCE, strict=False):
         try:
             _feed(some)
@@ -220,6 +253,7 @@ def _choose(work: _Pass) -> None:
     """Find who is next in each campaign, as many as there is room for, and who of those before them is left out."""
     room = {one.id: one.room for one in work.standings.values() if one.room > 0 and not one.goes_back}
     after: dict[UUID, UUID] = dict.fromkeys(room, UUID(int=0))
+    chosen: set[UUID] = set()
     for look in LOOKS:
         wanted = {pk: left + look if look == LOOKS[0] else look for pk, left in room.items()}
         if not wanted:
@@ -237,8 +271,12 @@ def _choose(work: _Pass) -> None:
                 continue
             if one.address and one.address.pk in unchecked:
                 waiting.add(one.campaign_id)
+            elif one.contact_id in chosen and work.campaigns[one.campaign_id].audience.get(LATELY):
+                # Another campaign has just chosen him: the next pass sees that, and leaves him out.
+                continue
             elif _judge(work, one):
                 work.ready.append(one)
+                chosen.add(one.contact_id)
                 room[one.campaign_id] -= 1
         work.unchecked |= unchecked
         # Who is not checked yet is asked about in this look's number; no use in asking about more.
@@ -271,7 +309,8 @@ def _pick(work: _Pass, wanted: dict[UUID, int], after: dict[UUID, UUID]) -> list
         cursor.execute(_PICK, parameters)
         found = []
         for campaign, recipient, contact, name, attributes, phone, reason, conversation, *address in cursor.fetchall():
-            person = content.Person(name, phone or "", attributes)
+            # A cursor of Django's leaves jsonb as text, for its JSONField to read.
+            person = content.Person(name, phone or "", json.loads(attributes))
             row = _address(*address) if address[0] else None
             found.append(_Next(campaign, recipient, contact, person, reason, row, conversation))
     return sorted(found, key=lambda one: one.recipient_id)
@@ -429,9 +468,16 @@ SELECT wanted.campaign_id, r.id, c.id, c.name, c.attributes,
          WHEN EXISTS (SELECT 1 FROM contact_tags t WHERE t.contact_id = c.id AND t.tag_id IN (
                 SELECT tag.id::uuid FROM jsonb_array_elements_text(k.audience->'exclude_tags') AS tag (id)))
            THEN 'excluded_tag'
-         WHEN EXISTS (SELECT 1 FROM campaign_recipients l WHERE l.contact_id = c.id AND l.campaign_id <> k.id
-                AND l.sent_at > crm_now() - make_interval(days => (k.audience->>'exclude_contacted_within_days')::int))
+         WHEN k.audience->>'exclude_contacted_within_days' IS NOT NULL AND EXISTS (
+                SELECT 1 FROM campaign_recipients l LEFT JOIN messages n ON n.id = l.message_id
+                WHERE l.contact_id = c.id AND l.campaign_id <> k.id AND (l.status IN ('queued', 'sending')
+                  OR CASE l.status WHEN 'uncertain' THEN n.dispatched_at ELSE l.sent_at END
+                    > crm_now() - make_interval(days => (k.audience->>'exclude_contacted_within_days')::int)))
            THEN 'contacted_lately'
+         -- Only a person can tell what became of an earlier message, and until then nothing goes to that chat.
+         WHEN EXISTS (SELECT 1 FROM messages open WHERE open.conversation_id = v.id
+                AND open.status = 'uncertain' AND open.look_up_due_at IS NULL)
+           THEN 'unsettled'
        END,
        v.id, best.id, best.kind, best.value, best.jid
 FROM unnest(%(campaigns)s::uuid[], %(counts)s::int[], %(after)s::uuid[], %(paced)s::bool[])
@@ -443,7 +489,7 @@ CROSS JOIN LATERAL (
       AND NOT (wanted.is_paced AND EXISTS (
         SELECT 1 FROM conversations chat JOIN messages open ON open.conversation_id = chat.id
         WHERE chat.unit_id = r.unit_id AND chat.contact_id = r.contact_id
-          AND open.status IN ('dispatching', 'uncertain')))
+          AND (open.status = 'dispatching' OR open.status = 'uncertain' AND open.look_up_due_at IS NOT NULL)))
     ORDER BY r.id LIMIT wanted.count
 ) r
 JOIN contacts c ON c.id = r.contact_id
@@ -458,6 +504,17 @@ LEFT JOIN LATERAL (
     ORDER BY a.not_on_whatsapp_at IS NULL DESC, a.kind = 'phone' DESC, a.created_at DESC, a.id DESC LIMIT 1
 ) best ON true
 """  # noqa: S608 - our own SQL
+
+# Few campaigns are paused, or were cancelled just now; of each the queued recipients are asked for by an index.
+_RETURNED = """
+SELECT k.id FROM campaigns k
+WHERE (k.status = 'paused' OR k.status = 'cancelled' AND k.finished_at > crm_now() - %(for)s) AND EXISTS (
+    SELECT 1 FROM campaign_recipients r JOIN messages m ON m.id = r.message_id
+    WHERE r.campaign_id = k.id AND r.status = 'queued' AND m.status IN ('queued', 'claimed') AND m.attempts > 0
+      AND (k.status = 'paused' OR m.created_at < k.finished_at)
+)
+ORDER BY k.id
+"""
 
 _MOVE = """
 UPDATE campaign_recipients r SET

@@ -70,7 +70,7 @@ def _fill_slice(pk: UUID, size: int) -> int | None:
     with transaction.atomic():
         rows = Campaign.objects.select_for_update(no_key=True, skip_locked=True)
         campaign = rows.filter(pk=pk, status=C.PROCESSING, audience_done_at=None).first()
-        if campaign is None:
+        if campaign is None or audience.is_importing(campaign):
             return None
         with database.cursor() as cursor:
             cursor.execute(*audience.slice_of(campaign, size))

@@ -1,20 +1,22 @@
 """A recipient goes where its message goes, and where its contact goes."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
+from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import change_of, withdraw
+from campaigns.services import MAY_HAVE_IT, change_of, leave_out, withdraw
 from campaigns.tasks import ring
+from crm_whatsapp.db import ClockNow
 from messaging.lanes import gateway_may_act_for
 from messaging.models import Message, MessageStatus
 from messaging.rows import restore, row_of
@@ -45,6 +47,7 @@ RECIPIENT_STATUS = {
     MessageStatus.EXPIRED: R.FAILED,
     MessageStatus.CANCELLED: R.SKIPPED,
 }
+UNSENT = (MessageStatus.QUEUED, MessageStatus.CLAIMED, MessageStatus.DISPATCHING)
 # What a person does so long after a campaign message is put down to it.
 BROUGHT_ABOUT_WITHIN = timedelta(days=7)
 # Of two recipients that turn out to be one person the one that comes first here stays: what has reached the person, or
@@ -83,10 +86,27 @@ def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> list[live.Ch
         if any(is_paced for _unit, _campaign, is_paced, _came_back in rows):
             pace: dict[str, Any] = {"ids": ids, "may_act": gateway_may_act_for()}
             cursor.execute(_KEEP_PACE, pace)
-    if any(came_back for _unit, _campaign, _is_paced, came_back in rows):
-        # Not taken back here: that takes the campaign's row, and whoever pauses it has that and waits for our messages.
+    if stopped := {campaign for _unit, campaign, _is_paced, came_back in rows if came_back}:
+        _take_back(stopped, ids)
         ring()
     return _changes(sorted({(unit_id, campaign_id) for unit_id, campaign_id, *_rest in rows}))
+
+
+def _take_back(campaign_ids: Iterable[UUID], message_ids: Sequence[UUID]) -> None:
+    """Messages that were on the way when their campaign was stopped, and came back unsent: they must not go again.
+
+    Not those of a campaign that somebody holds: he may wait for these very messages. The feeder's next pass has them,
+    long before they are due again.
+    """
+    rows = Campaign.objects.select_for_update(no_key=True, skip_locked=True).order_by("id")
+    for campaign in rows.filter(id__in=campaign_ids, status__in=[CampaignStatus.PAUSED, CampaignStatus.CANCELLED]):
+        returned = Q(pk__in=message_ids)
+        if campaign.status == CampaignStatus.CANCELLED:
+            # What a person has had sent again since then goes on.
+            returned &= Q(created_at__lt=campaign.finished_at)
+        withdraw([campaign.pk], only=returned)
+        if campaign.status == CampaignStatus.CANCELLED:
+            leave_out(campaign, R.CANCELLED, None)
 
 
 def _changes(concerned: Iterable[tuple[UUID, UUID]]) -> list[live.Change]:
@@ -206,14 +226,14 @@ def follow_merge(
     if not rows.filter(contact_id=absorbed_id).exists():
         return []
     # In the order in which everybody locks: messages, then recipients.
-    waiting = Message.objects.filter(recipients__in=rows).waiting()
-    list(waiting.select_for_update(of=("self",), no_key=True).order_by("pk").values("pk"))
+    unsent = Message.objects.filter(recipients__in=rows, status__in=UNSENT)
+    list(unsent.select_for_update(of=("self",), no_key=True).order_by("pk").values("pk"))
     pairs: dict[UUID, list[CampaignRecipient]] = defaultdict(list)
     for row in rows.select_for_update().order_by("pk"):
         pairs[row.campaign_id].append(row)
     moved, cancelled = [], []
     for pair in pairs.values():
-        pair.sort(key=lambda row: (FURTHEST_FIRST.index(RecipientStatus(row.status)), row.contact_id != kept_id))
+        pair.sort(key=lambda row: (_rank(row), row.contact_id != kept_id))
         for replaced in pair[1:]:
             undo["replaced"].append(row_of(replaced))
             if replaced.message_id:
@@ -223,10 +243,18 @@ def follow_merge(
     rows.filter(pk__in=[row.pk for pair in pairs.values() for row in pair[1:]]).delete()
     rows.filter(pk__in=moved).update(contact_id=kept_id)
     undo["moved"] += [str(pk) for pk in moved]
+    # What is on the way and comes back unsent is not sent again.
+    Message.objects.filter(pk__in=cancelled, status=MessageStatus.DISPATCHING).update(expires_at=ClockNow())
     stopped = list(Message.objects.filter(pk__in=cancelled).waiting().values_list("pk", flat=True))
     Message.objects.filter(pk__in=stopped).move_to(MessageStatus.CANCELLED, error_code="merged")
     ring()
     return moved_outbound(stopped) + _campaign_changes(pairs)
+
+
+def _rank(recipient: CampaignRecipient) -> int:
+    """Whose message was given up, but may have arrived, counts as uncertain."""
+    may_have_it = recipient.status == R.FAILED and recipient.error_message in MAY_HAVE_IT
+    return FURTHEST_FIRST.index(R.UNCERTAIN if may_have_it else R(recipient.status))
 
 
 @receiver(contacts_parted)
@@ -242,6 +270,8 @@ def follow_parting(
     list(moved.select_for_update().order_by("pk"))
     concerned = list(moved.values_list("campaign_id", flat=True))
     moved.update(contact_id=absorbed_id)
+    # Their messages have gone on meanwhile.
+    followed: list[UUID] = []
     for row in undo["replaced"]:
         campaign = Campaign.objects.filter(pk=row["campaign_id"]).first()
         if row["contact_id"] != str(absorbed_id):
@@ -258,8 +288,10 @@ def follow_parting(
             row["status"] = R.CANCELLED if row["status"] in (R.PENDING, R.QUEUED) else row["status"]
         restore(CampaignRecipient, row)
         concerned.append(campaign.pk)
+        if message and row["status"] not in (R.PENDING, R.SKIPPED, R.CANCELLED):
+            followed.append(message.pk)
     ring()
-    return _campaign_changes(concerned)
+    return follow_messages(sender, followed) + _campaign_changes(concerned)
 
 
 def _campaign_changes(ids: Iterable[UUID]) -> list[live.Change]:

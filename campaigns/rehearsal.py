@@ -78,9 +78,7 @@ class Timing:
     finish: Finish | None = None
 
 
-def timing(
-    campaign: Campaign, people: int, *, finish_by: datetime | None = None, may_be_old: bool = False
-) -> Timing:
+def timing(campaign: Campaign, people: int, *, finish_by: datetime | None = None, may_be_old: bool = False) -> Timing:
     """When `campaign` reaches `people` people, if it starts now or when it is scheduled, and nothing unforeseen holds
     it. Replies of people, which go first, are unforeseen. `may_be_old`: how many other campaigns have left may be.
 
@@ -230,7 +228,7 @@ def rehearse(campaign: Campaign, *, finish_by: datetime | None = None) -> Rehear
         campaign,
         tally,
         missing,
-        _samples(campaign, texts, people),
+        _samples(campaign, texts),
         timing(campaign, tally.people - skipped, finish_by=finish_by) if connection else None,
         holds.hold_of_campaigns(connection) if connection else holds.disconnected(),
     )
@@ -258,9 +256,14 @@ def _people_left(campaign: Campaign, *, may_be_old: bool) -> int:
     return (audience.recent_count if may_be_old else audience.count)(campaign).people
 
 
-def _samples(campaign: Campaign, texts: content.Texts, people: QuerySet[Contact]) -> list[Sample]:
+def _samples(campaign: Campaign, texts: content.Texts) -> list[Sample]:
     """Of the first people, one text after the other, so that each is shown."""
-    chosen = list(people.order_by("pk").prefetch_related("addresses")[: max(SAMPLES, len(texts.variants))])
+    number = max(SAMPLES, len(texts.variants))
+    if _has_its_people(campaign):
+        rows = campaign.recipients.filter(status__in=LEFT).order_by("pk").select_related("contact")
+        chosen = [row.contact for row in rows.prefetch_related("contact__addresses")[:number]]
+    else:
+        chosen = audience.first_people(campaign, number)
     keys = dict(campaign.recipients.filter(contact__in=chosen).values_list("contact_id", "pk"))
     made = []
     for place, contact in enumerate(chosen):

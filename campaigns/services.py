@@ -11,7 +11,7 @@ import structlog
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
@@ -124,18 +124,21 @@ class CampaignService:
 
         Raises NotPossible once the campaign has ended.
         """
-        if self.campaign.status not in EDITABLE:
-            raise NotPossible(_("Recipients can be added to a draft, a scheduled or a paused campaign only."))
-        if isinstance(contacts, QuerySet):
-            return self._add_all(contacts)
-        before = self.campaign.recipients.count()
-        rows = (
-            CampaignRecipient(unit_id=self.campaign.unit_id, campaign=self.campaign, contact_id=contact.id)
-            for contact in contacts
-            if not contact.is_group
-        )
-        CampaignRecipient.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
-        return self.campaign.recipients.count() - before
+        with transaction.atomic():
+            # Nobody completes it meanwhile: whoever is new would wait for ever.
+            locked = Campaign.objects.select_for_update(no_key=True).get(pk=self.campaign.pk)
+            if locked.status not in EDITABLE:
+                raise NotPossible(_("Recipients can be added to a draft, a scheduled or a paused campaign only."))
+            if isinstance(contacts, QuerySet):
+                return self._add_all(contacts)
+            before = self.campaign.recipients.count()
+            rows = (
+                CampaignRecipient(unit_id=self.campaign.unit_id, campaign=self.campaign, contact_id=contact.id)
+                for contact in contacts
+                if not contact.is_group
+            )
+            CampaignRecipient.objects.bulk_create(rows, batch_size=2000, ignore_conflicts=True)
+            return self.campaign.recipients.count() - before
 
     def _add_all(self, contacts: QuerySet[Contact]) -> int:
         """One statement, however many: the rows never leave the database."""
@@ -219,18 +222,20 @@ class CampaignService:
 
         The audience becomes recipients in the background (`campaigns.filling`).
         """
-        self.campaign.refresh_from_db()
-        drafting.require_ready(self.campaign)
-        if not WhatsAppConnection.objects.filter(unit_id=self.campaign.unit_id).exists():
-            raise NotPossible(_("This unit has no WhatsApp number yet. Connect one first."))
-        return self._move(
-            C.PROCESSING,
-            _("Only a draft or a scheduled campaign can be started."),
-            only_from=(C.DRAFT, C.SCHEDULED),
-            started_at=Coalesce("started_at", ClockNow()),
-            archived_at=None,
-            **self._audience_done(),
-        )
+        with transaction.atomic():
+            # What is looked at is what starts: an edit comes before or after.
+            self.campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update(no_key=True))
+            drafting.require_ready(self.campaign)
+            if not WhatsAppConnection.objects.filter(unit_id=self.campaign.unit_id).exists():
+                raise NotPossible(_("This unit has no WhatsApp number yet. Connect one first."))
+            return self._move(
+                C.PROCESSING,
+                _("Only a draft or a scheduled campaign can be started."),
+                only_from=(C.DRAFT, C.SCHEDULED),
+                started_at=Coalesce("started_at", ClockNow()),
+                archived_at=None,
+                **self._audience_done(),
+            )
 
     def _audience_done(self) -> dict[str, Any]:
         """Without an audience there is nobody to wait for: those added one by one are recipients already."""
@@ -356,13 +361,14 @@ class CampaignService:
         withdraw([self.campaign.pk])
 
 
-def withdraw(campaign_ids: Sequence[UUID]) -> int:
+def withdraw(campaign_ids: Sequence[UUID], *, only: Q | None = None) -> int:
     """Take back what waits on the lane of these campaigns; the number of recipients who are pending again.
 
+    `only`: those messages of it, no others.
     A worker that has claimed such a message finds it gone, and sends nothing. The database cuts the links.
     """
     recipients = CampaignRecipient.objects.filter(campaign__in=campaign_ids)
-    waiting = Message.objects.filter(recipients__in=recipients).waiting().order_by("pk")
+    waiting = Message.objects.filter(only or Q(), recipients__in=recipients).waiting().order_by("pk")
     ids = list(waiting.select_for_update(of=("self",)).values_list("id", flat=True))
     taken = list(recipients.filter(message_id__in=ids).values_list("id", flat=True))
     Message.objects.filter(id__in=ids).waiting().delete()

@@ -79,9 +79,7 @@ class CampaignListView(UnitScope, generics.ListAPIView):
 class NewRehearsalView(UnitScope, APIView):
     """What a campaign would do that is not kept: the body is that of creating one, and `finish_by`."""
 
-    @extend_schema(
-        operation_id="campaigns_rehearse_new", request=NewRehearsalSerializer, responses=RehearsalSerializer
-    )
+    @extend_schema(operation_id="campaigns_rehearse_new", request=NewRehearsalSerializer, responses=RehearsalSerializer)
     def post(self, request: Request, unit_id: str) -> Response:
         form = NewRehearsalSerializer(data=request.data)
         form.is_valid(raise_exception=True)

@@ -88,9 +88,11 @@ class Progress:
         ]
 
 
-def campaigns(unit: Unit) -> list[Campaign]:
-    """The unit's newest hundred, each with `people`, its Progress; two queries."""
-    kept = Campaign.objects.filter(unit=unit, archived_at=None)
+def campaigns(unit: Unit, *, archived: bool = False) -> list[Campaign]:
+    """The unit's newest hundred, those in the archive or those that are not, each with `people`, its Progress; two
+    queries.
+    """
+    kept = Campaign.objects.filter(unit=unit, archived_at__isnull=not archived)
     rows = list(kept.select_related("created_by").order_by("-created_at", "-id")[:100])
     counts = _counts(row.id for row in rows)
     for row in rows:
@@ -121,11 +123,9 @@ class Draft:
 def draft(unit: Unit, text: str, line: str, spec: dict[str, Any], *, place: int, has_file: bool) -> Draft:
     """The draft as it would be kept; nothing is. `place`: which person it is shown for."""
     made = Campaign(id=uuid4(), unit=unit, name="", content=text, opt_out_line=line, audience=spec)
-    tally, rows = audience.count(made), audience.people(made)
-    if not tally.people:
-        rows = Contact.objects.people().filter(unit=unit)
-    found = rows.order_by("pk").prefetch_related("addresses")
-    person = next(iter(found[place : place + 1]), None) or found.first()
+    tally = audience.recent_count(made)
+    found = audience.first_people(made, place + 1)
+    person = found[min(place, len(found) - 1)] if found else Contact.objects.people().filter(unit=unit).first()
     problems = [str(p.message) for p in content.check(unit, text, caption=has_file, opt_out_line=line) if text.strip()]
     shown = content.render(made, person, person.pk) if person and not problems else None
     if shown and shown.problem:

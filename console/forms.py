@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from campaigns import content
+from campaigns.audience import SOURCES
+from campaigns.drafting import MOST_VARIANTS
 from campaigns.models import Campaign
 from messaging import people, services
 from messaging.models import Attachment, Contact, Segment, Tag
@@ -23,6 +25,8 @@ from units.models import Unit, WhatsAppConnection
 MAX_CAMPAIGN_TEXT = 4096
 # A pasted list is worked through in the request; longer lists are contacts to import first.
 MAX_PASTED = 1000
+# More that were chosen elsewhere are not listed one by one.
+MOST_PICKED = 200
 
 
 class LoginForm(AuthenticationForm):
@@ -175,6 +179,64 @@ class FinishForm(forms.Form):
     by = local_time_field(required=True)
 
 
+class TextForm(forms.Form):
+    """One more text of a campaign, with its file: of its own, the first text's, or none. Left empty, it is none."""
+
+    content = forms.CharField(
+        label=_("Another text"),
+        max_length=MAX_CAMPAIGN_TEXT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4, "maxlength": MAX_CAMPAIGN_TEXT}),
+    )
+    same_file = forms.BooleanField(
+        label=_("With the file of the first text, if it has one"), required=False, initial=True
+    )
+    # What it has of its own. Of the unit, or unknown (I7).
+    attachment = forms.ModelChoiceField(Attachment.objects.none(), required=False, widget=forms.HiddenInput)
+    no_file = forms.BooleanField(label=_("Remove this file"), required=False)
+    file = forms.FileField(label=_("A file of its own (optional)"), required=False)
+    weight = forms.IntegerField(required=False, initial=1, min_value=1, max_value=1000, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, unit: Unit, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.unit = unit
+        cast(forms.ModelChoiceField, self.fields["attachment"]).queryset = Attachment.objects.filter(unit=unit)
+        self.own: Attachment | None = None
+
+    @property
+    def kept(self) -> Attachment | None:
+        """The file of its own that the page shows."""
+        if self["attachment"].errors or not (pk := self["attachment"].value()):
+            return None
+        return Attachment.objects.filter(unit=self.unit, pk=pk).first()
+
+    @property
+    def is_text(self) -> bool:
+        """Whether it is a text at all: not the empty one that stands ready, nor one that was removed."""
+        data = self.cleaned_data
+        written = bool(data.get("content") or data.get("file") or data.get("attachment"))
+        return not data.get("DELETE") and (written or not self.empty_permitted)
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        self.own = None if data.get("no_file") else data.get("attachment")
+        if data.get("file") and not data.get("DELETE"):
+            self.own = attached(self, self.unit, data["file"]) or self.own
+        return data
+
+
+def attached(form: forms.Form, unit: Unit, file: Any) -> Attachment | None:
+    """The uploaded file, kept; None with the reason beside the field when it cannot be sent."""
+    try:
+        return attach(unit, file.read(), name=file.name)
+    except CannotQueue as refusal:
+        form.add_error("file", str(refusal.message))
+        return None
+
+
+TextFormSet = forms.formset_factory(TextForm, extra=1, can_delete=True, max_num=MOST_VARIANTS, validate_max=True)
+
+
 class CampaignForm(forms.Form):
     """What to say, to whom, and when. After `is_valid()`: `changes()` is what CampaignService takes, `people()` whom it
     adds one by one.
@@ -196,13 +258,7 @@ class CampaignForm(forms.Form):
     file = forms.FileField(
         label=_("File (optional)"), required=False, help_text=_("Picture, video or document that goes with the text.")
     )
-    other = forms.CharField(
-        label=_("Another text"),
-        max_length=MAX_CAMPAIGN_TEXT,
-        required=False,
-        help_text=_("Half of the people get this one. The result shows which does better."),
-        widget=forms.Textarea(attrs={"rows": 4, "maxlength": MAX_CAMPAIGN_TEXT}),
-    )
+    no_file = forms.BooleanField(label=_("Remove this file"), required=False)
     opt_out_line = forms.CharField(
         label=_("How to opt out"),
         max_length=300,
@@ -242,12 +298,17 @@ class CampaignForm(forms.Form):
         initial="now",
     )
     scheduled_at = local_time_field(required=False)
+    ends_at = local_time_field(required=False)
 
     def __init__(self, unit: Unit, *args: Any, campaign: Campaign | None = None, **kwargs: Any) -> None:
         if campaign is not None:
             kwargs["initial"] = self._initial_of(campaign)
         super().__init__(*args, **kwargs)
         self.unit, self.campaign = unit, campaign
+        self.fields["ends_at"].label = _("Nothing is sent after (optional)")
+        sent: dict[str, Any] = dict(zip(("data", "files"), args, strict=False))
+        texts = self._texts_of(campaign) if campaign else None
+        self.texts = TextFormSet(**sent, prefix="texts", initial=texts, form_kwargs={"unit": unit})
         self.everybody = Contact.objects.people().filter(unit=unit)
         for name, rows in (
             ("contacts", self.everybody),
@@ -265,19 +326,36 @@ class CampaignForm(forms.Form):
     @staticmethod
     def _initial_of(campaign: Campaign) -> dict[str, Any]:
         chosen = campaign.audience
-        other = campaign.variants.order_by("position").first()
-        to = "all" if chosen.get("everyone") else "groups" if chosen.get("tags") or chosen.get("segments") else "chosen"
+        given = {source for source in SOURCES if chosen.get(source)}
+        simple = {"all": {"everyone"}, "groups": {"tags", "segments"}, "chosen": {"contacts"}}
+        # What this form cannot say (several kinds at once, a file, a long list) stays as it is.
+        to = next((name for name, kinds in simple.items() if given and given <= kinds), "kept")
+        if len(chosen.get("contacts", [])) > MOST_PICKED:
+            to = "kept"
         return {
             "name": campaign.name,
             "content": campaign.content,
-            "other": other.content if other else "",
             "opt_out_line": campaign.opt_out_line,
-            "to": to if campaign.audience and not chosen.get("import") else "kept",
+            "to": to,
             "tags": chosen.get("tags", []),
             "segments": chosen.get("segments", []),
             "contacts": chosen.get("contacts", []),
             "days": chosen.get("exclude_contacted_within_days", 0),
+            "ends_at": campaign.ends_at,
         }
+
+    @staticmethod
+    def _texts_of(campaign: Campaign) -> list[dict[str, Any]]:
+        texts = []
+        for variant in campaign.variants.order_by("position"):
+            same = variant.attachment_id is not None and variant.attachment_id == campaign.attachment_id
+            own = None if same else variant.attachment_id
+            texts.append({"content": variant.content, "weight": variant.weight, "same_file": same, "attachment": own})
+        return texts
+
+    def is_valid(self) -> bool:
+        """Both the form and its further texts."""
+        return super().is_valid() and self.texts.is_valid() and not any(form.errors for form in self.texts)
 
     def clean_scheduled_at(self) -> datetime | None:
         at = self.cleaned_data["scheduled_at"]
@@ -298,30 +376,50 @@ class CampaignForm(forms.Form):
             self.add_error("to", _("There are no contacts yet. Add some, or paste phone numbers."))
         if to == "pasted" and not self.errors:
             self._clean_phones(split_phones(data.get("phones", "")))
+        if data.get("no_file"):
+            self.attachment = None
         if data.get("file") and not self.errors:
-            try:
-                self.attachment = attach(self.unit, data["file"].read(), name=data["file"].name)
-            except CannotQueue as refusal:
-                self.add_error("file", str(refusal.message))
+            self.attachment = attached(self, self.unit, data["file"]) or self.attachment
         self._clean_texts(data)
         return data
 
     def _clean_texts(self, data: dict[str, Any]) -> None:
         line, has_file = data.get("opt_out_line", ""), self.attachment is not None or bool(data.get("file"))
-        for name in ("content", "other"):
-            text = data.get(name, "")
-            if name == "other" and not text:
-                continue
-            for problem in content.check(self.unit, text, caption=has_file, opt_out_line=line):
-                self.add_error(name, _("Write the message.") if problem.code == "empty" else str(problem.message))
+        texts: list[tuple[forms.Form, str, bool]] = [(self, data.get("content", ""), has_file)]
+        for form in self._further():
+            own = form.own is not None or (form.cleaned_data["same_file"] and has_file)
+            texts.append((form, form.cleaned_data["content"], own))
+        for where, text, caption in texts:
+            for problem in content.check(self.unit, text, caption=caption, opt_out_line=line):
+                where.add_error("content", _("Write the message.") if problem.code == "empty" else str(problem.message))
+
+    def _further(self) -> list[TextForm]:
+        """The other texts that are any, of a form that was sent."""
+        return [form for form in self.texts if form.is_valid() and form.is_text] if self.texts.is_bound else []
 
     def changes(self) -> dict[str, Any]:
         """What CampaignService takes."""
         data = self.cleaned_data
-        other = [{"content": data["other"], "attachment": self.attachment}] if data["other"] else []
         changes = {name: data[name] for name in ("name", "content", "opt_out_line")}
-        changes |= {"attachment": self.attachment, "variants": other}
-        return changes if data["to"] == "kept" else changes | {"audience": chosen_audience(data)}
+        changes |= {"attachment": self.attachment, "variants": [self._variant(form) for form in self._further()]}
+        before: dict[str, Any] = self.campaign.audience if self.campaign else {}
+        audience = chosen_audience(data)
+        if data["to"] == "kept":
+            audience |= {source: before[source] for source in SOURCES if source in before}
+        if before.get("exclude_tags"):
+            audience["exclude_tags"] = before["exclude_tags"]
+        if audience != before:
+            changes["audience"] = audience
+        ends_at = self.campaign.ends_at if self.campaign else None
+        # The field knows minutes only: an end that was not touched stays to the second.
+        if (data["ends_at"] and local_input(data["ends_at"])) != (ends_at and local_input(ends_at)):
+            changes["ends_at"] = data["ends_at"]
+        return changes
+
+    def _variant(self, form: TextForm) -> dict[str, Any]:
+        data = form.cleaned_data
+        attachment = form.own or (self.attachment if data["same_file"] else None)
+        return {"content": data["content"], "weight": data["weight"] or 1, "attachment": attachment}
 
     def people(self) -> list[Contact]:
         """People of a pasted list become contacts here."""

@@ -84,7 +84,11 @@ def columns_of(preview: services.Preview) -> list[tuple[str, list[str], str]]:
     """Of each column its name, some of what is in it, and what it seems to be ("": nothing)."""
     found = preview.found
     return [
-        (name, [row[place] for row in found.rows if row[place:]][:SAMPLES], preview.mapping.get(name, ""))
+        (
+            name,
+            [row[place] for row in found.rows if "".join(row[place : place + 1]).strip()][:SAMPLES],
+            preview.mapping.get(name, ""),
+        )
         for place, name in enumerate(found.columns)
     ]
 

@@ -256,6 +256,8 @@ def _around(message: Message) -> Surroundings:
 _OWN_SENTENCES = {
     "expired": _("Not sent: it waited longer than it was worth sending."),
     "opted_out": _("Not sent: this person does not want campaigns."),
+    "blocked": _("Not sent: this contact is blocked."),
+    "replaced": _("Not sent: a later reaction took its place."),
     "merged": _("Not sent: this person gets the campaign under another address."),
     "no_address": _("Not sent: this contact has no number."),
     "dropped": _("Not sent: it waited while the number was away, and somebody dropped it."),

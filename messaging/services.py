@@ -57,7 +57,8 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     """
     if not ids:
         return []
-    rows = list(Message.objects.filter(id__in=ids).only("id", "unit_id", "conversation_id", "direction", "status"))
+    # One array: as `id__in` each id would be a parameter of its own, and that took a fifth of what a send takes.
+    rows = list(Message.objects.raw(_MOVED, [ids]))
     changes = changes_of(rows)
     answers: list[tuple[Any, Any]] = messages_moved.send(
         sender=Message, ids=ids, failed=[row.id for row in rows if row.status == S.FAILED]
@@ -69,6 +70,9 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     if unanswered:
         Conversation.objects.filter(id__in=unanswered).refresh_summary()
     return changes
+
+
+_MOVED = "SELECT id, unit_id, conversation_id, direction, status FROM messages WHERE id = ANY(%s)"
 
 
 def changes_of(messages: Any) -> list[live.Change]:

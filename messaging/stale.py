@@ -36,6 +36,8 @@ S = MessageStatus
 
 # Chosen in one transaction: it holds the rows, and the feed of the unit at its end.
 SLICE = 500
+# What was not sent is due again within this (`messaging.delivery.verdicts`).
+LONGEST_RETRY = timedelta(minutes=5)
 # A time further off is a slip of the pen.
 MOST_AHEAD = timedelta(days=30)
 
@@ -82,7 +84,8 @@ def _ask_first(connection: WhatsAppConnection, away_for: timedelta) -> list[live
     )
     for _receiver, more in answers:
         changes += more or []
-    waited = Message.objects.filter(connection=connection, status=S.QUEUED, due_at__isnull=False)
+    # What is due much later did not wait for the number: a person has chosen its time already.
+    waited = Message.objects.filter(connection=connection, status=S.QUEUED, due_at__lte=ClockNow() + LONGEST_RETRY)
     waited = waited.exclude(origin=Origin.CAMPAIGN).order_by("id").select_for_update(no_key=True)
     parked = list(waited.values_list("id", flat=True))
     Message.objects.filter(id__in=parked, status=S.QUEUED).update(due_at=None)

@@ -39,12 +39,8 @@ CAMPAIGN_CHIPS = {
     CampaignStatus.FAILED.value: "danger",
 }
 SENT = (RecipientStatus.SENT, RecipientStatus.DELIVERED, RecipientStatus.READ)
-NOT_SENT = (
-    RecipientStatus.FAILED,
-    RecipientStatus.UNCERTAIN,
-    RecipientStatus.SKIPPED,
-    RecipientStatus.CANCELLED,
-)
+# Nor are the uncertain: they may have got it.
+NOT_SENT = (RecipientStatus.FAILED, RecipientStatus.SKIPPED, RecipientStatus.CANCELLED)
 # In which statuses an action is offered; CampaignService has the last word.
 DRAFTED = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED})
 ENDED = frozenset({CampaignStatus.COMPLETED, CampaignStatus.CANCELLED, CampaignStatus.FAILED})

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,6 +26,7 @@ from console.forms import CampaignForm, ConfirmForm, FinishForm, chosen_audience
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from crm_whatsapp.csv_export import csv_response
 from messaging.contacts.segments import InvalidFilter
+from messaging.holds import hold_of_campaigns
 from messaging.models import Contact
 from messaging.phones import InvalidPhone
 from units.models import Unit
@@ -55,13 +57,13 @@ def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
     ahead = outlook(campaign)
     people = reading.Progress(campaign.progress(), told.figures.replied, told.figures.opted_out)
     waits = campaign.status in (C.DRAFT, C.SCHEDULED)
-    offered = ACTIONS.get(C(campaign.status), ())
+    offered = ("unarchive", "clone") if campaign.archived_at else ACTIONS.get(C(campaign.status), ())
     return {
         "unit": unit,
         "campaign": campaign,
         "people": people,
         # Before the start the audience has no rows yet.
-        "reach": audience.count(campaign).people if waits else people.left,
+        "reach": audience.recent_count(campaign).people if waits else people.left,
         "waits": waits,
         "results": told,
         "hold": ahead.hold,
@@ -87,10 +89,12 @@ def _recipients(request: ConsoleRequest, campaign: Campaign) -> dict[str, Any]:
 @require_GET
 @unit_view
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """The list, newest first."""
-    context = {"campaigns": reading.campaigns(unit)}
+    """The list, newest first; with `archived`, what was put away."""
+    archived = "archived" in request.GET
+    context: dict[str, Any] = {"campaigns": reading.campaigns(unit, archived=archived), "archived": archived}
     if request.htmx:
         return render(request, "console/campaigns/rows.html", {"unit": unit} | context)
+    context["any_archived"] = Campaign.objects.filter(unit=unit, archived_at__isnull=False).exists()
     return render_page(request, unit, "console/campaigns/page.html", "campaigns", context)
 
 
@@ -122,6 +126,9 @@ def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> Ht
         except NotPossible as refused:
             form.add_error(refused.field if refused.field in form.fields else None, str(refused.message))
         else:
+            if campaign.started_at:
+                messages.success(request, _("Saved."))
+                return redirect("console:campaign", unit.id, campaign.id)
             # A draft in any case: a time is set, like a start, only by the confirmation that states how many people.
             at = form.cleaned_data["scheduled_at"]
             query = "?" + urlencode({"at": local_input(at)}) if at else ""
@@ -149,7 +156,8 @@ def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         request.POST.get("opt_out_line", "").strip(),
         chosen_audience(form.cleaned_data),
         place=int(place) if place.isdigit() and len(place) < 7 else 0,
-        has_file=False,
+        # The file itself stays in the browser until the form is sent.
+        has_file=bool(request.POST.get("with_file")),
     )
     context = {"unit": unit, "draft": told, "excluded": reasons(told.tally.excluded), "to": request.POST.get("to")}
     return render(request, "console/campaigns/check.html", context)
@@ -160,6 +168,8 @@ def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """Who gets it, when it ends and what can go wrong. POST: take the pace that was found for a time to finish by."""
     campaign = _campaign(unit, campaign_id)
+    if campaign.started_at:
+        return redirect("console:campaign", unit.id, campaign.id)
     problem = ""
     if request.method == "POST":
         try:
@@ -258,11 +268,14 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
     if action not in STEPS:
         raise Http404
     context = _live(unit, campaign)
-    reach = context["reach"]
+    # What is confirmed is counted now.
+    is_sent = action in ("start", "schedule")
+    reach = audience.count(campaign).people if is_sent and context["waits"] else context["reach"]
+    context["reach"] = reach
     form = ConfirmForm(
         request.POST if request.method == "POST" else None,
         initial={"at": request.GET.get("at")},
-        people=reach if action in ("start", "schedule") and reach > TYPED_ABOVE else None,
+        people=reach if is_sent and reach > TYPED_ABOVE else None,
         needs_time=action == "schedule",
         needs_phone=action == "test",
     )
@@ -273,10 +286,12 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
         except (NotPossible, InvalidPhone) as refused:
             error = str(refused.message)
         else:
+            if action == "test":
+                messages.success(request, _("The test is on its way. The chat shows when it arrives."))
             where = reverse("console:campaign", args=[unit.id, shown.id])
             return go_to(request, reverse("console:campaigns", args=[unit.id]) if action == "archive" else where)
     if not error and action in ("start", "resume"):
-        context["timing"] = timing(campaign, reach)
+        context |= {"timing": timing(campaign, reach), "hold": hold_of_campaigns(unit.connection)}
     context |= {"action": action, "form": form, "error": error}
     return render_dialog(request, unit, f"console/campaigns/confirm_{action}.html", "campaigns", context)
 
@@ -300,6 +315,7 @@ STEPS: dict[str, Callable[[CampaignService, dict[str, Any]], Campaign]] = {
     "resume": lambda service, data: service.resume(),
     "cancel": lambda service, data: service.cancel(),
     "archive": lambda service, data: service.archive(),
+    "unarchive": lambda service, data: service.unarchive(),
     "clone": lambda service, data: service.clone(created_by=data["by"]),
     "retry": _retry,
     "test": _test,

@@ -113,11 +113,13 @@ def waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Send or drop what waited while the number was away."""
     form = WaitingForm(request.POST)
     if form.is_valid():
-        choose = {"send": stale.send, "drop": stale.drop}[form.cleaned_data["action"]]
-        count = choose(unit.connection)
-        messages.success(
-            request, ngettext("Done for %(count)d message.", "Done for %(count)d messages.", count) % {"count": count}
-        )
+        if form.cleaned_data["action"] == "send":
+            count = stale.send(unit.connection)
+            told = ngettext("%(count)d message goes out now.", "%(count)d messages go out now.", count)
+        else:
+            count = stale.drop(unit.connection)
+            told = ngettext("%(count)d message was dropped.", "%(count)d messages were dropped.", count)
+        messages.success(request, told % {"count": count})
     return redirect("console:number", unit.id)
 
 

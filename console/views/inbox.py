@@ -14,6 +14,7 @@ from console import inbox
 from console.forms import ContactForm, MessageForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view, unread_conversations
 from messaging import merging, people, services, settling
+from messaging.contacts import consent
 from messaging.models import Contact, Conversation, Direction, Message
 from messaging.outgoing.contents import Text
 from messaging.outgoing.queueing import queue
@@ -74,6 +75,7 @@ def thread(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpRe
     context = {
         "conversation": conversation,
         "contact": conversation.contact,
+        "opted_out": consent.has_opted_out(conversation.contact),
         "thread": inbox.older_messages(conversation),
     }
     if request.htmx:

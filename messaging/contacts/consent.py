@@ -145,7 +145,7 @@ def _enter(contact: Contact, by: User | None, what: str) -> None:
 
 
 def outlive(contact: Contact) -> None:
-    """Before `contact` is deleted: what was said under one of his addresses is noted under each.
+    """Before `contact` is deleted: what was said under one of his addresses is noted under each; a block as well.
 
     As long as he is here one is enough. Afterwards nothing tells that they are one person's, and an import of his other
     number would bring him back as somebody who has not opted out.
@@ -215,10 +215,13 @@ INSERT INTO opt_outs (unit_id, kind, value, source, reason, by_id)
 SELECT a.unit_id, a.kind, a.value, said.source, said.reason, said.by_id
 FROM contact_addresses a
 CROSS JOIN LATERAL (
-    SELECT o.source, o.reason, o.by_id FROM contact_addresses other
+    SELECT o.source, o.reason, o.by_id, o.created_at FROM contact_addresses other
     JOIN opt_outs o ON o.unit_id = other.unit_id AND o.kind = other.kind AND o.value = other.value
     WHERE other.contact_id = a.contact_id AND other.unit_id = a.unit_id AND o.lifted_at IS NULL
-    ORDER BY o.created_at LIMIT 1
+    UNION ALL
+    SELECT 'staff', c.blocked_reason, NULL, c.blocked_at FROM contacts c
+    WHERE c.id = a.contact_id AND c.blocked_at IS NOT NULL
+    ORDER BY created_at LIMIT 1
 ) said
 WHERE a.unit_id = %(unit)s AND a.contact_id = %(contact)s AND a.kind <> 'group'
 ORDER BY a.kind, a.value

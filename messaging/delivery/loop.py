@@ -19,15 +19,17 @@ from messaging import lanes
 from messaging.delivery.outcomes import record
 from messaging.delivery.send import Send
 from messaging.delivery.sweeping import sweep
+from messaging.events import MessageKind
 from messaging.models import (
     ContactAddress,
+    Direction,
     Message,
     MessageStatus,
     Origin,
     SendLane,
 )
 from messaging.pace import PACE_COLUMNS, Pace
-from messaging.services import moved_outbound
+from messaging.services import NO_ANSWER, moved_outbound
 from units import live
 from units.gateways.errors import OutcomeUnknown
 
@@ -48,7 +50,7 @@ MOST_LOOKS = 500
 LINGER_SECONDS = 3.0
 POLL_SECONDS = 0.05
 # How long an answer waits for others to be recorded with it. With the record it stays well below 100 ms.
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.03
 DATABASE_PAUSE_SECONDS = 0.5
 SWEEP_SECONDS = 1.0
 
@@ -232,17 +234,30 @@ class Delivery:
         return going
 
     def _put_back(self, sends: list[Send]) -> None:
-        """Withdrawn, opted out, expired, disconnected, or no longer ours: free the lanes, and say what became of it."""
+        """Withdrawn, opted out, blocked, expired, disconnected, or no longer ours: free the lanes, and say so."""
         token = sends[0].token
         ours = Message.objects.filter(id__in=[send.message_id for send in sends], claim_token=token, status=S.CLAIMED)
         expired = list(ours.filter(expires_at__lte=ClockNow()).values_list("id", flat=True))
+        blocked = ours.filter(conversation__contact__blocked_at__isnull=False).exclude(id__in=expired)
+        over = expired + (blocked_ids := list(blocked.values_list("id", flat=True)))
         unwanted = ContactAddress.objects.filter(contact__conversations__messages=OuterRef("pk")).opted_out()
-        campaign = ours.filter(origin=Origin.CAMPAIGN).exclude(id__in=expired)
+        campaign = ours.filter(origin=Origin.CAMPAIGN).exclude(id__in=over)
         opted_out = list(campaign.filter(Exists(unwanted)).values_list("id", flat=True))
         Message.objects.filter(id__in=expired).move_to(S.EXPIRED, error_code="expired")
+        Message.objects.filter(id__in=blocked_ids).move_to(S.CANCELLED, error_code="blocked")
         Message.objects.filter(id__in=opted_out).move_to(S.CANCELLED, error_code="opted_out")
+        later = Message.objects.filter(
+            connection=OuterRef("connection"),
+            conversation=OuterRef("conversation"),
+            target_external_id=OuterRef("target_external_id"),
+            direction=Direction.OUTBOUND,
+            kind=MessageKind.REACTION,
+            id__gt=OuterRef("id"),
+        ).exclude(status__in=NO_ANSWER)
+        replaced = list(ours.filter(Exists(later), kind=MessageKind.REACTION).values_list("id", flat=True))
+        Message.objects.filter(id__in=replaced).move_to(S.CANCELLED, error_code="replaced")
         ours.move_to(S.QUEUED, claim_token=None)
-        changes = moved_outbound(expired + opted_out)
+        changes = moved_outbound(over + opted_out + replaced)
         lanes.free([lanes.Held(send.connection_id, send.token) for send in sends])
         live.publish(changes)
 
@@ -332,6 +347,7 @@ LEFT JOIN message_media f ON f.message_id = picked.message_id AND f.status = 'st
 WHERE next.message_id IS NULL OR picked.message_id IS NOT NULL
 """
 
+# Of two reactions on one message the later one stays there: an earlier one that is tried again must not follow it.
 _DISPATCH = """
 UPDATE messages m SET status = 'dispatching', dispatched_at = crm_now(), attempts = m.attempts + 1
 FROM send_lanes lane, unit_whatsapp_connections c
@@ -340,6 +356,14 @@ WHERE m.id = ANY(%(ids)s) AND m.claim_token = %(token)s AND m.status = 'claimed'
   AND c.id = m.connection_id AND c.status = 'connected'
   AND (m.expires_at IS NULL OR m.expires_at > crm_now())
   AND NOT (m.origin = 'campaign' AND c.campaigns_held_at IS NOT NULL)
+  AND NOT EXISTS (
+    SELECT 1 FROM conversations v JOIN contacts p ON p.id = v.contact_id
+    WHERE v.id = m.conversation_id AND p.blocked_at IS NOT NULL)
+  AND NOT (m.kind = 'reaction' AND EXISTS (
+    SELECT 1 FROM messages later
+    WHERE later.connection_id = m.connection_id AND later.target_external_id = m.target_external_id
+      AND later.conversation_id = m.conversation_id AND later.direction = 'outbound' AND later.kind = 'reaction'
+      AND later.id > m.id AND later.status NOT IN ('failed', 'cancelled', 'expired')))
   AND NOT (m.origin = 'campaign' AND EXISTS (
     SELECT 1 FROM conversations v
     JOIN contact_addresses a ON a.contact_id = v.contact_id

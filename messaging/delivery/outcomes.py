@@ -14,7 +14,7 @@ from crm_whatsapp.db import ClockNow
 from messaging import lanes
 from messaging.delivery.send import HARMLESS_TWICE, Send
 from messaging.delivery.verdicts import Verdict, verdict
-from messaging.models import AddressKind, ContactAddress, Conversation, Message, MessageStatus, Origin
+from messaging.models import AddressKind, Conversation, Message, MessageStatus, Origin
 from messaging.services import moved_outbound
 from units import live
 from units.gateways.errors import OutcomeUnknown
@@ -119,9 +119,8 @@ def _learn_addresses(sends: list[Send], verdicts: list[Verdict]) -> None:
     """What the answers said of where they went: the canonical JID, or that nobody is there."""
     absent = [send.message_id for send, found in zip(sends, verdicts, strict=True) if found.marks_address]
     if absent:
-        contacts = Message.objects.filter(id__in=absent).values("conversation__contact_id")
-        numbers = ContactAddress.objects.filter(contact_id__in=contacts, kind=AddressKind.PHONE)
-        numbers.update(not_on_whatsapp_at=ClockNow())
+        with database.cursor() as cursor:
+            cursor.execute(_MARK_ABSENT, {"ids": absent})
     # The JID of the answer is the canonical one, and may differ from the number that was asked for.
     told = [
         (send.message_id, send.outcome.jid, AddressKind.LID if send.outcome.jid.endswith("@lid") else AddressKind.PHONE)
@@ -158,7 +157,9 @@ def _take_over(message_id: UUID, twin: Message) -> None:
     if twin.deleted_at:
         changes["deleted_at"] = twin.deleted_at
     if twin.edited_at:
-        changes |= {"edited_at": twin.edited_at, "body": twin.body, "details": twin.details}
+        # Beside what only ours know: which request made it, and of what it is the copy.
+        details = ours.get().details | twin.details
+        changes |= {"edited_at": twin.edited_at, "body": twin.body, "details": details}
     if changes:
         ours.update(**changes)
 
@@ -201,10 +202,26 @@ WHERE m.id = found.id AND m.claim_token = found.token
 RETURNING m.id, m.conversation_id
 """
 
-_LEARN_JIDS = """
+# The address that a message went to: a contact may have several numbers (two contacts were joined), and what is told of
+# one says nothing of another, which may be somebody else's again one day. Where the recipient is in another form (a
+# LID), or WhatsApp has renamed it since, the only address of its kind is meant.
+_SENT_TO = """
+a.contact_id = v.contact_id AND (
+    m.recipient IN (a.jid, ltrim(a.value, '+'))
+    OR NOT EXISTS (
+        SELECT 1 FROM contact_addresses b WHERE b.contact_id = a.contact_id AND b.kind = a.kind AND b.id <> a.id))
+"""
+
+_MARK_ABSENT = f"""
+UPDATE contact_addresses a SET not_on_whatsapp_at = crm_now()
+FROM messages m JOIN conversations v ON v.id = m.conversation_id
+WHERE m.id = ANY(%(ids)s) AND a.kind = 'phone' AND {_SENT_TO}
+"""  # noqa: S608 - our own columns
+
+_LEARN_JIDS = f"""
 UPDATE contact_addresses a SET jid = told.jid, jid_at = crm_now()
 FROM unnest(%(ids)s::uuid[], %(jids)s::text[], %(kinds)s::text[]) AS told (id, jid, kind)
 JOIN messages m ON m.id = told.id
 JOIN conversations v ON v.id = m.conversation_id
-WHERE a.contact_id = v.contact_id AND a.kind = told.kind AND a.jid <> told.jid
-"""
+WHERE a.kind = told.kind AND a.jid <> told.jid AND {_SENT_TO}
+"""  # noqa: S608 - our own columns

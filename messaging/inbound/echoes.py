@@ -51,6 +51,9 @@ def bind(effects: Effects, outbound: Sequence[Arrival]) -> dict[tuple[str, str],
         if any(send.status == S.DISPATCHING for send in same):
             bound[echo.key] = Outcome(reason=SENDING, not_yet=True)
             continue
+        # Of two equal ones the open one: that the other went out is a person's word, and to conclude that this one did
+        # not would have it sent twice.
+        same.sort(key=lambda send: send.status == S.SENT)
         twin = next((send for send in same if contact and _is_twin(send, echo)), None)
         if twin is not None and _takes(effects, twin, echo):
             open_sends.remove(twin)

@@ -165,6 +165,10 @@ def record(deed: Deed) -> bool:
             case GatewayError(code=code):
                 pause = min(RETRY_FIRST * 2 ** min(deed.attempts, 10), RETRY_MOST)
                 changed = ours.update(due_at=ClockNow() + pause, claim_token=None, error_code=code)
+        # Asked for anew while it was under way: what was asked last counts.
+        anew = ChatAction.objects.filter(id=deed.action_id).exclude(details=deed.details)
+        if changed and deed.kind != ActionKind.READ:
+            anew.exclude(status=ActionStatus.QUEUED).update(status=ActionStatus.QUEUED, due_at=ClockNow())
         if changed and message:
             _apply(deed, message)
     log.info("action", action_id=str(deed.action_id), kind=deed.kind, code=deed.error.code if deed.error else "")

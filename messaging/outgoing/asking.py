@@ -147,9 +147,14 @@ def _waiting(kind: ActionKind) -> Any:
 
 
 def _ask(kind: ActionKind, message: Message, author: User | None, details: Any, lifetime: timedelta) -> ChatAction:
-    action = _waiting(kind).filter(message=message).first()
+    # Also one that somebody has in hand: two at once would come in any order. He finds that it has changed meanwhile,
+    # and it goes once more (`actions.record`).
+    queued = ChatAction.objects.filter(kind=kind, status=ActionStatus.QUEUED, message=message)
+    action = queued.select_for_update(no_key=True).first()
     if action:
-        action.details, action.author, action.due_at = details, author, ClockNow()
+        action.details, action.author = details, author
+        if action.claim_token is None:
+            action.due_at = ClockNow()
         action.save(update_fields=["details", "author", "due_at"])
     else:
         action = ChatAction.objects.create(

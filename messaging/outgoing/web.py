@@ -11,14 +11,17 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 
 import certifi
 from django.utils.translation import gettext_lazy as _
-from urllib3 import BaseHTTPResponse, HTTPSConnectionPool, Timeout
+from urllib3 import BaseHTTPResponse
+from urllib3.connection import HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from messaging.media.sources import CONNECT_SECONDS, READ_SECONDS, TooLarge, read_whole
@@ -64,11 +67,15 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """The web, as far as we go into it: `is_allowed` judges each address, `ports` are those that are asked."""
+    """The web, as far as we go into it: `is_allowed` judges each address, `ports` are those that are asked.
+
+    `seconds`: how long a fetch may take, with its redirects.
+    """
 
     is_allowed: Callable[[Address], bool] = is_public
     ports: frozenset[int] = frozenset({443})
     ca_certs: str = certifi.where()
+    seconds: float = TOTAL_SECONDS
 
     def fetch(self, url: str) -> Found:
         """The file behind a link, whole.
@@ -79,7 +86,7 @@ class Web:
         if not _places.acquire(blocking=False):
             raise CannotQueue(_("Several files are being fetched right now. Try again in a moment."))
         try:
-            return self._fetch(url, until=time.monotonic() + TOTAL_SECONDS)
+            return self._fetch(url, until=time.monotonic() + self.seconds)
         finally:
             _places.release()
 
@@ -90,16 +97,16 @@ class Web:
             parts = self._judged(url)
             address = self._address_of(parts)
             try:
-                with self._pool(address, parts) as pool:
-                    response = self._ask(pool, parts)
-                    try:
-                        if response.status == 200:
-                            return Found(content=read_whole(response, until), name=_name_in(parts))
-                        location = response.get_redirect_location()
-                    finally:
-                        # Not released: what is left of the answer is of no use.
-                        response.close()
-            except (HTTPError, OSError, ValueError) as error:
+                with closing(self._connection(address, parts)) as connection, _cut_off_at(until, connection):
+                    response = self._ask(connection, parts)
+                    if response.status == 200:
+                        content = read_whole(response, until)
+                        if time.monotonic() >= until:
+                            # Cut off, which may look like its end.
+                            raise TimeoutError
+                        return Found(content=content, name=_name_in(parts))
+                    location = response.get_redirect_location()
+            except (HTTPError, HTTPException, OSError, ValueError) as error:
                 if isinstance(error, TooLarge):
                     raise CannotQueue(_("The file is too large.")) from None
                 raise CannotQueue(_("The file could not be fetched from its address.")) from None
@@ -136,26 +143,49 @@ class Web:
             raise CannotQueue(_("This address is not fetched: it is not a public one."))
         return addresses[0]
 
-    def _pool(self, address: Address, parts: SplitResult) -> HTTPSConnectionPool:
+    def _connection(self, address: Address, parts: SplitResult) -> HTTPSConnection:
         # To the address; the certificate has to be the name's.
-        return HTTPSConnectionPool(
+        return HTTPSConnection(
             str(address),
             parts.port or 443,
             server_hostname=parts.hostname,
             assert_hostname=parts.hostname,
             cert_reqs="CERT_REQUIRED",
             ca_certs=self.ca_certs,
-            timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            retries=False,
-            maxsize=1,
+            timeout=CONNECT_SECONDS,
         )
 
     @staticmethod
-    def _ask(pool: HTTPSConnectionPool, parts: SplitResult) -> BaseHTTPResponse:
+    def _ask(connection: HTTPSConnection, parts: SplitResult) -> BaseHTTPResponse:
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
         query = f"?{quote(parts.query, safe="/?%:@!$&'()*+,;=~-._")}" if parts.query else ""
         headers = {"Host": parts.netloc, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "crm-whatsapp"}
-        return pool.urlopen("GET", path + query, headers=headers, redirect=False, preload_content=False)
+        connection.request("GET", path + query, headers=headers, preload_content=False)
+        return connection.getresponse()
+
+
+@contextmanager
+def _cut_off_at(until: float, connection: HTTPSConnection) -> Iterator[None]:
+    """Connect, and end the connection at `until` (monotonic), whatever is being read.
+
+    The time-out of a socket is for each read: a server that drips its headers would hold us for hours.
+    """
+    connection.connect()
+    line: socket.socket = connection.sock
+    line.settimeout(READ_SECONDS)
+
+    def cut_off() -> None:
+        with suppress(OSError):
+            # Below TLS, which another thread is reading.
+            socket.socket.shutdown(line, socket.SHUT_RDWR)
+
+    timer = threading.Timer(max(0.0, until - time.monotonic()), cut_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _name_in(parts: SplitResult) -> str:

@@ -14,6 +14,7 @@ from messaging.models import (
     AttributeDefinition,
     Contact,
     ContactAddress,
+    ContactImport,
     ContactMerge,
     ContactTag,
     Conversation,
@@ -49,6 +50,7 @@ def make_rows(name: str, number: int) -> Rows:
     ContactAddress.objects.create(unit=unit, contact=contact, kind=AddressKind.PHONE, value=f"+5511912{number:06d}")
     ContactTag.objects.create(unit=unit, contact=contact, tag=Tag.objects.create(unit=unit, name=f"VIP {number}"))
     AttributeDefinition.objects.create(unit=unit, key=f"city{number}", name="City")
+    ContactImport.objects.create(unit=unit, file_name=f"customers{number}.csv", file="imports/a.csv", size=1)
     Segment.objects.create(unit=unit, name=f"Good customers {number}")
     conversation = Conversation.objects.create(unit=unit, contact=contact, assigned_to=agent)
     message = Message.objects.create(

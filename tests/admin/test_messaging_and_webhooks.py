@@ -21,6 +21,9 @@ def addresses(contact: Contact, *new: str) -> dict[str, Any]:
         "addresses-INITIAL_FORMS": 1,
         "addresses-0-id": contact.addresses.get().pk,
         "addresses-0-contact": contact.pk,
+        "contact_tags-TOTAL_FORMS": 0,
+        "contact_tags-INITIAL_FORMS": 0,
+        "attributes": "{}",
     }
     for number, value in enumerate(new, start=1):
         form |= {f"addresses-{number}-value": value, f"addresses-{number}-contact": contact.pk}

@@ -65,7 +65,9 @@ def test_tags_segments_lists_and_imports_give_each_person_once(unit: Unit) -> No
     tagged = tag(unit, "VIP", one, two)
     tag(unit, "Planilha", four)
     segment = Segment.objects.create(unit=unit, name="B", filters=[{"field": "name", "op": "contains", "value": "bia"}])
-    file = ContactImport.objects.create(unit=unit, file_name="x.csv", file="x", size=1, tags=["planilha"])
+    file = ContactImport.objects.create(
+        unit=unit, file_name="x.csv", file="x", size=1, tags=["planilha"], status="done"
+    )
     spec = {"tags": [str(tagged.pk)], "segments": [segment.pk], "contacts": [three.pk, one.pk], "import": str(file.pk)}
     made = to(unit, **spec)
     tally = audience.count(made)
@@ -228,6 +230,20 @@ def test_whoever_was_merged_since_he_was_chosen_is_the_one_he_became(unit: Unit)
     assert set(reasons(start(made))) == {kept.pk}
 
 
+def test_an_import_that_is_still_running_is_waited_for(unit: Unit) -> None:
+    vip, first, second = tag(unit, "VIP", contact(unit)), contact(unit), contact(unit)
+    brought = ContactImport.objects.create(unit=unit, file="x.csv", size=1, tags=["vip"], status="running")
+    made = start(to(unit, **{"import": str(brought.pk)}))
+    feed_campaigns()
+    made.refresh_from_db()
+    assert (made.status, made.audience_done_at) == (C.PROCESSING, None)
+    for one in (first, second):
+        vip.contact_tags.create(unit=unit, contact=one)
+    ContactImport.objects.update(status="done")
+    fill_audiences()
+    assert len(reasons(made)) == 3
+
+
 def test_people_added_while_paused_come_besides(unit: Unit) -> None:
     one, two = contact(unit), contact(unit)
     made = start(to(unit, contacts=[one.pk]))
@@ -281,3 +297,24 @@ def test_two_who_fill_at_once_fill_once(unit: Unit) -> None:
         thread.join()
     fill_audiences(size=3)
     assert made.recipients.count() == Contact.objects.count()
+
+
+def test_a_count_that_took_long_is_remembered_until_the_choice_changes(
+    unit: Unit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audience, "LOOKED_AT_AGAIN", 1_000_000)
+    contact(unit)
+    made = Campaign.objects.create(unit=unit, name="Promo", content="Oi", audience={"everyone": True})
+    assert audience.recent_count(made).people == 1
+    contact(unit)
+    assert audience.recent_count(made).people == 1
+    made.audience |= {"exclude_contacted_within_days": 1}
+    assert audience.recent_count(made).people == 2
+
+
+def test_a_sample_leaves_out_whoever_gets_nothing(unit: Unit) -> None:
+    opt_out(contact(unit))
+    reached = [contact(unit), contact(unit)]
+    made = Campaign.objects.create(unit=unit, name="Promo", content="Oi", audience={"everyone": True})
+    assert audience.first_people(made, 5) == reached
+    assert audience.first_people(made, 1) == reached[:1]

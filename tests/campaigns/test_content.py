@@ -96,6 +96,12 @@ def test_the_opt_out_line_is_the_last_after_an_empty_one_and_is_not_read() -> No
     assert say("Oi", line="Para {sair}, responda SAIR").text == "Oi\n\nPara {sair}, responda SAIR"
 
 
+@pytest.mark.parametrize("text", ["}" * 60_000, "{{x}}" * 10_000, "{a}" * 10_000])
+def test_of_very_many_mistakes_the_first_are_told(text: str) -> None:
+    assert 1 < len(content.problems_of(text, keys=[])) < 30
+    assert len(parse(text).problems) < 30
+
+
 def test_a_text_that_grows_too_long_is_no_crash() -> None:
     assert say("{{ nome }}" * 1000, Person("a" * 200, "", {})).problem == "too_long"
 

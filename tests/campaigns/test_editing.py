@@ -10,7 +10,7 @@ from django.utils import timezone
 from campaigns.drafting import VariantText
 from campaigns.feeder import feed_campaigns, start_due
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
-from campaigns.services import TESTS_AN_HOUR, CampaignService, NotPossible
+from campaigns.services import MAY_HAVE_IT, TESTS_AN_HOUR, CampaignService, NotPossible
 from crm_whatsapp.db import ClockNow
 from messaging.models import Contact, Message, MessageStatus, Origin
 from tests.campaigns.test_feeding import picture, settle
@@ -178,11 +178,12 @@ def test_only_those_who_certainly_did_not_get_it_are_tried_again(unit: Unit) -> 
     assert (made.status, Message.objects.count()) == (C.COMPLETED, 4)
 
 
-def test_whoever_was_given_up_as_unconfirmed_is_not_tried_again(unit: Unit) -> None:  # I3
+@pytest.mark.parametrize("code", MAY_HAVE_IT)
+def test_whoever_was_given_up_but_may_have_it_is_not_tried_again(unit: Unit, code: str) -> None:  # I3
     made = completed(unit, S.UNCERTAIN)
     uncertain = Message.objects.filter(status=S.UNCERTAIN)
     uncertain.update(status=S.FAILED)
-    made.recipients.update(status=R.FAILED, error_message="unconfirmed")
+    made.recipients.update(status=R.FAILED, error_message=code)
     with pytest.raises(NotPossible):
         CampaignService(made).retry_failed()
     made.refresh_from_db()

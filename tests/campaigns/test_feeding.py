@@ -18,6 +18,8 @@ from campaigns.services import CampaignService
 from crm_whatsapp.db import ClockNow
 from messaging.models import (
     Attachment,
+    AttributeDefinition,
+    AttributeKind,
     Contact,
     ContactAddress,
     ConversationStatus,
@@ -84,6 +86,16 @@ def test_the_text_that_is_sent_is_kept_on_the_message(unit: Unit) -> None:
     assert sent.body.split(" ", 1)[1] == "Ana\n\nPara não receber mais, responda SAIR"
     assert (recipient.message_id, recipient.variant, sent.kind) == (sent.pk, 0, "text")
     assert sent.conversation.status == ConversationStatus.RESOLVED
+
+
+def test_what_the_unit_knows_of_a_person_stands_in_the_text(unit: Unit) -> None:
+    AttributeDefinition.objects.create(unit=unit, key="cidade", name="Cidade", kind=AttributeKind.TEXT)
+    ana = contact(unit, name="Ana Souza")
+    Contact.objects.filter(pk=ana.pk).update(attributes={"cidade": "Santos"})
+    made = CampaignService.create(unit=unit, name="X", content="Novidades em {{ cidade | breve }}", contacts=[ana])
+    CampaignService(made).dispatch()
+    feed_campaigns()
+    assert Message.objects.get().body == "Novidades em Santos"
 
 
 def test_a_file_goes_with_the_text_as_its_caption(unit: Unit) -> None:
@@ -228,10 +240,45 @@ def test_with_an_own_pace_nobody_is_chosen_whose_chat_waits_for_a_settlement(uni
     chat = Message.objects.get().conversation
     chat.contact = first.contact
     chat.save(update_fields=["contact"])
-    Message.objects.update(status=S.UNCERTAIN)
+    Message.objects.update(status=S.UNCERTAIN, look_up_due_at=ClockNow())
     feed_campaigns()
     first.refresh_from_db()
     assert (first.status, made.progress()["queued"]) == (R.PENDING, 1)
+
+
+@pytest.mark.parametrize("interval_seconds", [None, 60])
+def test_whose_chat_waits_for_a_person_does_not_keep_a_campaign_from_its_end(  # I4
+    unit: Unit, interval_seconds: int | None
+) -> None:
+    chat = conversation(unit)
+    message(chat, out=True, status=S.UNCERTAIN, error_code="undecided", look_up_due_at=None)
+    made = CampaignService.create(
+        unit=unit, name="X", content="Oi", contacts=[chat.contact], interval_seconds=interval_seconds
+    )
+    CampaignService(made).dispatch()
+    feed_campaigns()
+    made.refresh_from_db()
+    recipient = made.recipients.get()
+    assert (made.status, recipient.status, recipient.error_message) == (C.COMPLETED, R.SKIPPED, "unsettled")
+
+
+def test_of_two_campaigns_at_once_one_that_leaves_out_the_other_s_people_does(unit: Unit) -> None:
+    known = [contact(unit) for _ in range(3)]
+    made = [
+        CampaignService.create(
+            unit=unit, name="X", content="Oi", contacts=known, audience={"exclude_contacted_within_days": 7}
+        )
+        for _ in range(2)
+    ]
+    for one in made:
+        CampaignService(one).dispatch()
+    for _ in range(8):
+        feed_campaigns()
+        settle(S.SENT, sent_at=ClockNow())
+    feed_campaigns()
+    written = list(Message.objects.values_list("conversation__contact", flat=True))
+    assert sorted(written) == sorted(one.pk for one in known)
+    assert {Campaign.objects.get(pk=one.pk).status for one in made} == {C.COMPLETED}
 
 
 def test_a_pace_that_is_set_while_paused_holds_from_the_first_on(unit: Unit) -> None:
@@ -288,7 +335,7 @@ def test_a_pass_over_many_campaigns_takes_no_more_statements_than_one_over_few()
     assert statements(20) == few
     with CaptureQueriesContext(database) as captured:
         feed_campaigns()
-    assert len(captured) == 1
+    assert len(captured) == 2
 
 
 @pytest.mark.django_db(transaction=True)

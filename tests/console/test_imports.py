@@ -107,7 +107,7 @@ def test_a_browser_shows_the_columns_before_it_imports(
     session = {"name": "sessionid", "value": browser_client.cookies["sessionid"].value, "url": live_server.url}
     with chromium() as browser:
         page = open_page(browser, viewport={"width": 360, "height": 780}, base_url=live_server.url).page
-        page.context.add_cookies([session])
+        page.context.add_cookies([session])  # type: ignore[list-item]  # a TypedDict, spelt as a dict
         page.goto(at(unit, "contacts/imports"))
         page.set_input_files("input[type=file]", {"name": "a.csv", "mimeType": "text/csv", "buffer": FILE.encode()})
         page.get_by_label("cidade").select_option("attribute")

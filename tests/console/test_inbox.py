@@ -108,7 +108,7 @@ def test_the_thread_costs_the_same_for_many(
     row = factories.conversation(unit)
     for number in range(30):
         message(row, out=number % 2 == 0, author=ana if number % 2 == 0 else None, reply_to_external_id="X")
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         browser_client.get(at(unit, f"conversations/{row.id}"), headers=HTMX)
 
 

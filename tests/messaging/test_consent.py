@@ -364,6 +364,14 @@ def test_an_opt_out_survives_deletion_and_another_import(unit: Unit) -> None:  #
     assert consent.has_opted_out(contact(unit, phone=f"+{PHONE}"))
 
 
+def test_whoever_was_blocked_gets_no_campaign_after_deletion_and_another_import(unit: Unit) -> None:  # I9
+    known = contact(unit, phone=f"+{PHONE}")
+    consent.block(known, reason="ofensas", by=None)
+    people.delete_contact(known)
+    assert consent.has_opted_out(again := contact(unit, phone=f"+{PHONE}"))
+    assert [row.reason for row in consent.history(again)] == ["ofensas"]
+
+
 def test_an_opt_out_under_a_lid_survives_under_the_phone_learnt_since(connection: WhatsAppConnection) -> None:  # I9
     by_lid = webhook("baileys-messages.upsert-in-text-from-lid-no-pn", connection, message={"conversation": "SAIR"})
     tell(connection, by_lid)

@@ -11,9 +11,11 @@ from django.db import connection as database
 from django.db import connections
 
 from campaigns.feeder import feed_campaigns
+from campaigns.models import CampaignRecipient
 from campaigns.services import CampaignService
 from crm_whatsapp.db import ClockNow
-from messaging import lanes, services
+from messaging import lanes, people, services
+from messaging.contacts import consent
 from messaging.delivery import Delivery, sweep
 from messaging.delivery.outcomes import record
 from messaging.models import Contact, ContactAddress, Message, MessageStatus, SendLane
@@ -43,6 +45,29 @@ def test_the_canonical_jid_of_the_answer_is_where_the_next_message_goes(unit: Un
     address = ContactAddress.objects.get(contact=chat.contact)
     assert address.jid == "553199991234@s.whatsapp.net"
     assert lanes.recipient_of(address) == address.jid
+
+
+def test_the_answer_for_one_number_of_a_contact_says_nothing_of_his_other(unit: Unit, phone: str) -> None:
+    chat = conversation(unit, phone="+5511977776666")
+    other = ContactAddress.objects.create(unit=unit, contact=chat.contact, kind="phone", value="+5511966665555")
+    used = people.send_address(chat.contact)
+    assert used is not None
+    reply(unit, to=chat)
+    deliver()
+    other = ContactAddress.objects.filter(contact=chat.contact).exclude(pk=used.pk).get()
+    # It may be somebody else's again when a merge is undone: he would get what is meant for this one.
+    assert (statuses(), other.jid) == ([S.SENT], "")
+
+
+def test_a_number_that_is_not_on_whatsapp_says_nothing_of_the_contacts_other(
+    sandbox: Sandbox, unit: Unit, phone: str
+) -> None:
+    chat = conversation(unit, phone="+5511977776666")
+    ContactAddress.objects.create(unit=unit, contact=chat.contact, kind="phone", value="+5511966665555")
+    sandbox.fail(phone, "not_on_whatsapp")
+    reply(unit, to=chat)
+    deliver()
+    assert ContactAddress.objects.filter(not_on_whatsapp_at=None).count() == 1
 
 
 def test_replies_go_before_campaigns_and_do_not_wait_for_the_pace(sandbox: Sandbox, unit: Unit, phone: str) -> None:
@@ -147,6 +172,25 @@ def test_whoever_opts_out_after_the_claim_gets_nothing(sandbox: Sandbox, unit: U
     assert (len(claimed), delivery.dispatch(claimed)) == (1, [])
     assert statuses() == [S.CANCELLED]
     assert made.recipients.get().status == "skipped"
+    assert texts(sandbox, phone) == []
+
+
+def fed_campaign(unit: Unit) -> None:
+    campaign(unit, people=1)
+    feed_campaigns()
+
+
+@pytest.mark.parametrize("queue", [fed_campaign, reply])
+def test_whoever_is_blocked_after_the_claim_gets_nothing(
+    sandbox: Sandbox, unit: Unit, phone: str, queue: Any
+) -> None:  # I9
+    queue(unit)
+    delivery = Delivery()
+    claimed = delivery.claim(5)
+    consent.block(Contact.objects.get(), reason="ofensas", by=None)
+    assert (len(claimed), delivery.dispatch(claimed)) == (1, [])
+    assert list(Message.objects.values_list("status", "error_code")) == [(S.CANCELLED, "blocked")]
+    assert set(CampaignRecipient.objects.values_list("status", "error_message")) <= {("skipped", "blocked")}
     assert texts(sandbox, phone) == []
 
 

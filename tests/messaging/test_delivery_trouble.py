@@ -244,9 +244,9 @@ def test_a_cap_of_zero_sends_nothing(sandbox: Sandbox, unit: Unit, phone: str) -
 
 
 def test_a_changed_cap_or_window_is_noticed_within_a_minute(unit: Unit, phone: str) -> None:
-    WhatsAppConnection.objects.update(daily_cap=0)
     campaign(unit, people=1)
     feed_campaigns()
+    WhatsAppConnection.objects.update(daily_cap=0)
     Delivery().claim(5)
     assert SendLane.objects.filter(due_at__lte=ClockNow() + timedelta(minutes=1)).exists()
 

@@ -1,10 +1,12 @@
 """Lanes: which is looked at, what it sends next, and when it is due again."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
 from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
@@ -12,6 +14,8 @@ from messaging.delivery import Delivery
 from messaging.delivery.outcomes import record
 from messaging.delivery.send import Send
 from messaging.models import Message, MessageStatus, Origin, SendLane
+from messaging.outgoing.contents import Text
+from messaging.outgoing.queueing import queue
 from tests.factories import CONNECTED, conversation, message, reply
 from units.gateways.errors import OutcomeUnknown
 from units.gateways.evolution import SentMessage
@@ -184,3 +188,31 @@ def test_an_echo_taken_for_one_typed_on_the_phone_becomes_the_message_that_was_s
     wanted.refresh_from_db()
     assert (wanted.status, wanted.external_id, wanted.read_at) == (S.READ, "TWIN", twin.read_at)
     assert not Message.objects.filter(pk=twin.pk).exists()
+
+
+def test_a_request_is_known_again_though_an_edited_echo_became_its_message(unit: Unit) -> None:
+    def ask() -> Message:
+        return queue(conversation=chat, content=Text("Oi"), author=None, idempotency_key="k")
+
+    chat = conversation(unit)
+    wanted = ask()
+    edited: dict[str, Any] = {"body": "Olá", "edited_at": wanted.created_at, "details": {"original": "Oi"}}
+    message(conversation(unit), out=True, origin=Origin.PHONE, external_id="TWIN", **edited)
+    delivery = Delivery()
+    (send,) = delivery.dispatch(delivery.claim(1))
+    send.outcome = SentMessage("TWIN", "", None)
+    record([send])
+    assert (ask().pk, ask().body) == (wanted.pk, "Olá")
+
+
+def test_the_statements_do_not_grow_with_the_number_of_lanes() -> None:
+    counts = []
+    for count in (2, 9):
+        for unit in units(count):
+            reply(unit)
+        delivery = Delivery()
+        with CaptureQueriesContext(database) as queries:
+            record(answered(delivery.dispatch(delivery.claim(20))))
+        assert Message.objects.filter(status=S.SENT).count() >= count
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
 from campaigns.services import CampaignService
 from messaging import merging, people, services
 from messaging.contacts import consent, tags
+from messaging.delivery import sweep
 from messaging.models import (
     ChatAction,
     Contact,
@@ -333,6 +334,52 @@ def test_whose_message_was_cancelled_gets_another_after_all_unless_the_campaign_
     assert campaign.recipients.get(contact=ana_by_lid).status == status
     feed_campaigns()
     assert Message.objects.filter(status=MessageStatus.QUEUED).count() == (1 if ended else 2)
+
+
+def test_whoever_may_have_got_it_under_one_address_gets_none_under_the_other(  # I3
+    unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    campaign = campaign_to(unit, ana_by_phone, ana_by_lid)
+    campaign.recipients.filter(contact=ana_by_lid).update(status=R.FAILED, error_message="unconfirmed")
+    merging.merge(ana_by_phone, ana_by_lid)
+    assert campaign.recipients.get().status == R.FAILED
+
+
+def test_what_was_on_the_way_to_the_same_person_is_not_tried_again(  # I3
+    unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    campaign = campaign_to(unit, ana_by_phone, ana_by_lid)
+    CampaignService(campaign).dispatch()
+    feed_campaigns()
+    ids = list(Message.objects.values_list("pk", flat=True))
+    Message.objects.filter(pk__in=ids).update(status=MessageStatus.DISPATCHING)
+    services.moved_outbound(ids)
+    Message.objects.filter(recipients__contact=ana_by_phone).update(status=MessageStatus.SENT)
+    services.moved_outbound(ids)
+    merging.merge(ana_by_phone, ana_by_lid)
+    # The gateway was not reached.
+    Message.objects.filter(status=MessageStatus.DISPATCHING).update(status=MessageStatus.QUEUED)
+    sweep()
+    assert sorted(Message.objects.values_list("status", flat=True)) == ["expired", "sent"]
+
+
+def test_what_was_on_the_way_during_the_merge_is_where_its_message_is_after_parting(
+    unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    campaign = campaign_to(unit, ana_by_phone, ana_by_lid)
+    CampaignService(campaign).dispatch()
+    feed_campaigns()
+    ids = list(Message.objects.values_list("pk", flat=True))
+    for status in (MessageStatus.DISPATCHING, MessageStatus.SENT):
+        Message.objects.filter(pk__in=ids).update(status=status)
+        services.moved_outbound(ids)
+        if status == MessageStatus.DISPATCHING:
+            made = merging.merge(ana_by_phone, ana_by_lid)
+    merging.undo(made, None)
+    feed_campaigns()
+    campaign.refresh_from_db()
+    assert set(campaign.recipients.values_list("status", flat=True)) == {R.SENT}
+    assert campaign.status == "completed"
 
 
 # Taking it back

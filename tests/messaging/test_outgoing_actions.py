@@ -99,6 +99,40 @@ def test_an_edit_asked_for_twice_is_the_last_one(api: APIClient, phone: str, cha
     assert row.body == "São 120"
 
 
+def test_an_edit_asked_for_while_one_is_under_way_has_the_last_word(
+    api: APIClient, sandbox: Sandbox, phone: str, chat: Conversation
+) -> None:
+    row = sent(api, chat)
+    edit(api, row, "São 110")
+    (first,) = Doer().claim(1)
+    edit(api, row, "São 120")
+    # Two at once would come in any order.
+    assert Doer().claim(1) == []
+    sandbox.server("down")
+    first.act()
+    record(first)
+    sandbox.server("up")
+    for _ in range(2):
+        ChatAction.objects.update(due_at=ClockNow())
+        do()
+    row.refresh_from_db()
+    assert ([one["text"] for one in bubbles(sandbox, phone)], row.body) == (["São 120"], "São 120")
+
+
+def test_an_edit_that_was_done_is_done_again_when_another_was_asked_for_meanwhile(
+    api: APIClient, sandbox: Sandbox, phone: str, chat: Conversation
+) -> None:
+    row = sent(api, chat)
+    edit(api, row, "São 110")
+    (first,) = Doer().claim(1)
+    edit(api, row, "São 120")
+    first.act()
+    record(first)
+    assert do() == [("edit", "done")]
+    row.refresh_from_db()
+    assert ([one["text"] for one in bubbles(sandbox, phone)], row.body) == (["São 120"], "São 120")
+
+
 def test_an_edit_that_the_gateway_refuses_changes_nothing(
     api: APIClient, sandbox: Sandbox, phone: str, chat: Conversation
 ) -> None:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from django.core.files.storage import default_storage
 from django.test import Client
 from rest_framework.test import APIClient
 
-from messaging.models import Conversation, Message, MessageMedia, MessageStatus
+from crm_whatsapp.db import ClockNow
+from messaging.models import Conversation, Message, MessageMedia, MessageStatus, SendLane
 from tests import factories, files
 from tests.factories import conversation, hook, message
 from tests.messaging.on_the_wire import deliver
@@ -185,6 +187,24 @@ def test_a_reaction_hangs_on_its_message_and_can_be_taken_back(
     deliver()
     assert api.get(f"/units/{chat.unit_id}/messages/{target.id}").json()["reactions"] == []
     assert [one["kind"] for one in sandbox.sent(phone)] == ["reactionMessage"] * 2
+
+
+def test_a_reaction_that_is_tried_again_does_not_replace_a_later_one(
+    api: APIClient, sandbox: Sandbox, phone: str, chat: Conversation
+) -> None:
+    target = asked(chat)
+    first = send(api, chat, reaction={"message_id": str(target.id), "emoji": "👍"})
+    Message.objects.filter(pk=first.pk).update(due_at=ClockNow() + timedelta(minutes=1), attempts=1)
+    send(api, chat, reaction={"message_id": str(target.id), "emoji": "❤️"})
+    deliver()
+    Message.objects.filter(status=S.QUEUED).update(due_at=ClockNow())
+    SendLane.objects.update(due_at=ClockNow())
+    deliver()
+    first.refresh_from_db()
+    assert (first.status, first.error_code) == (S.CANCELLED, "replaced")
+    assert len(sandbox.sent(phone)) == 1
+    answer = api.get(f"/units/{chat.unit_id}/messages/{target.id}").json()
+    assert [one["emoji"] for one in answer["reactions"]] == ["❤️"]
 
 
 @pytest.mark.parametrize("by", ["id", "external_id"])

@@ -3,7 +3,9 @@
 import ipaddress
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -138,6 +140,10 @@ def site(certificate: tuple[Path, Path]) -> Iterator[Site]:
         def do_GET(self) -> None:
             server: Any = self.server
             server.hosts.append(self.headers["Host"])
+            if self.path == "/drip":
+                with suppress(OSError):
+                    self.drip()
+                return
             answers: dict[str, Callable[[], tuple[int, dict[str, str], bytes]]] = {
                 "/a%20b.png": lambda: (200, {}, files.PDF),
                 "/large": lambda: (200, {}, bytes(3_000_000)),
@@ -153,6 +159,18 @@ def site(certificate: tuple[Path, Path]) -> Iterator[Site]:
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        def drip(self) -> None:
+            """A header that comes byte by byte, and ends some seconds later."""
+            self.send_response_only(200)
+            self.flush_headers()
+            self.wfile.write(b"X-Drip: ")
+            for _ in range(100):
+                self.wfile.write(b"x")
+                time.sleep(0.05)
+            self.server.hosts.append("the end")  # type: ignore[attr-defined]
+            self.wfile.write(b"\r\nContent-Length: 5\r\n\r\n%PDF-")
+            self.close_connection = True
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -197,6 +215,12 @@ def test_what_is_too_large_or_not_there_is_refused(web: Web, site: Site, setting
     for path in ("/large", "/nothing"):
         with pytest.raises(CannotQueue):
             web.fetch(site.url + path)
+
+
+def test_a_server_that_drips_its_headers_is_cut_off(web: Web, site: Site) -> None:
+    with pytest.raises(CannotQueue):
+        replace(web, seconds=0.5).fetch(f"{site.url}/drip")
+    assert "the end" not in site.hosts
 
 
 def test_a_certificate_that_nobody_knows_or_of_another_name_is_refused(web: Web, site: Site) -> None:

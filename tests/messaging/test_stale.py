@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from crm_whatsapp.db import ClockNow
+from messaging import stale
 from messaging.delivery import Delivery, sweep
 from messaging.models import Message, MessageStatus, Origin, SendLane
 from messaging.signals import number_back
@@ -171,6 +172,16 @@ def test_a_time_that_makes_no_sense_changes_nothing(
     assert answer.status_code == 400
     assert {error["attr"] for error in answer.json()["errors"]} == {"at"}
     assert not Message.objects.filter(due_at__isnull=False).exists()
+
+
+def test_a_time_that_a_person_chose_stays_when_the_number_is_away_before_it(unit: Unit, waiting: list[Message]) -> None:
+    connection = WhatsAppConnection.objects.get(unit=unit)
+    stale.reschedule(connection, timezone.now() + timedelta(days=2))
+    go(unit)
+    retried = reply(unit, "quatro")
+    Message.objects.filter(pk=retried.pk).update(due_at=ClockNow() + timedelta(minutes=5))
+    come_back(unit, after=LONG)
+    assert list(stale.waiting(connection)) == [retried]
 
 
 def test_what_nobody_chooses_for_expires(unit: Unit, waiting: list[Message]) -> None:  # I4

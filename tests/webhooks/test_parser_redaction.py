@@ -129,7 +129,8 @@ def test_a_recorded_body_loses_its_secrets_and_nothing_of_its_data(path: Path) -
         assert kept.get("data") == body.get("data")
 
 
-NAMES = st.text(max_size=3)
+# Too short to be the name of a secret, but for one.
+NAMES = st.text(max_size=3).filter(lambda name: name.lower() != "jwt")
 JSON = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False) | NAMES,
     lambda inner: st.lists(inner) | st.dictionaries(NAMES, inner),

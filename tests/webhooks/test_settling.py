@@ -8,6 +8,7 @@ import responses
 
 from crm_whatsapp.db import ClockNow
 from messaging.models import Message, MessageStatus, SendLane
+from messaging.settling import settle
 from tests import factories
 from tests.sandbox_process import Sandbox
 from tests.units.recordings import SERVER
@@ -79,6 +80,16 @@ def test_of_two_equal_texts_to_one_chat_one_record_settles_one(paired: WhatsAppC
     look_up(second)
     first.refresh_from_db()
     assert [(row.status, row.external_id) for row in (first, second)] == [(S.SENT, external_id), (S.UNCERTAIN, None)]
+
+
+def test_of_two_equal_texts_the_open_one_is_settled_before_one_that_a_person_has(paired: WhatsAppConnection) -> None:
+    # Else it would be taken for not sent, and sent twice by whoever retries it.  # I3
+    first = settle(uncertain(paired), was_sent=True)
+    second = uncertain(paired)
+    external_id = sent(paired, "Está pronto")
+    assert (look_up(second).status, second.external_id) == (S.SENT, external_id)
+    first.refresh_from_db()
+    assert (first.status, first.external_id) == (S.SENT, None)
 
 
 def test_two_records_settle_two_equal_texts_in_their_order(paired: WhatsAppConnection) -> None:
