@@ -43,6 +43,7 @@ REASONS: dict[str, _StrPromise] = {
     "rounded_number": _("The spreadsheet has rounded the number. Format the column as text and export it again."),
     "duplicate": _("The same number is further up in the file."),
     "too_many_columns": _("The row has more columns than the first line."),
+    "long_line": _("The row is too long."),
     "broken_quotes": _("A quotation mark is opened and never closed."),
     "bad_value": _("A value does not fit its attribute."),
     "bad_yes_no": _("The column of who opted out says neither yes nor no."),
@@ -139,8 +140,8 @@ class Columns:
 
     def read(self, record: Record) -> Person:
         """Raises Refused."""
-        if record.broken:
-            raise Refused("broken_quotes")
+        if record.problem:
+            raise Refused(record.problem)
         cells = record.cells
         if len(cells) != self._width:
             if any(cell.strip() for cell in cells[self._width :]):

@@ -7,6 +7,7 @@ import csv
 import io
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
@@ -73,10 +74,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row of the file. `broken`: a line with a quote that nobody closes, as the only cell."""
+    """A row of the file. `problem`: a line with a quote that nobody closes, or the beginning of one that is too long,
+    is the only cell; a key of `columns.REASONS`."""
 
     cells: list[str]
-    broken: bool = False
+    problem: str = ""
+
+
+class _Line(str):
+    """A line as the csv module wants it; `size` in bytes, and whether only its beginning is here."""
+
+    size: int
+    is_cut: bool
 
 
 class Records:
@@ -94,8 +103,8 @@ class Records:
         self._layout = layout
         # No newline is translated, so that a line is as long as it was: `position` is counted from them.
         self._text = io.TextIOWrapper(file, layout.encoding, newline="")
-        self._again: deque[str] = deque()
-        self._taken: list[str] = []
+        self._again: deque[_Line] = deque()
+        self._taken: list[_Line] = []
 
     def __iter__(self) -> Iterator[Record]:
         reader = self._reader()
@@ -106,16 +115,18 @@ class Records:
                 broken = len(self._taken) > 1 and self._is_open()
             except (csv.Error, _Unclosed):
                 cells, broken = [], True
+            problem = ""
             if broken:
+                problem = "long_line" if self._taken[0].is_cut else "broken_quotes"
                 self._again.extendleft(reversed(self._taken[1:]))
                 del self._taken[1:]
                 cells = [self._taken[0].rstrip("\r\n")]
                 reader = self._reader()
             if cells is None:
                 return
-            self.position += len("".join(self._taken).encode(self._layout.encoding))
+            self.position += sum(line.size for line in self._taken)
             if broken or any(cells):
-                yield Record(cells, broken)
+                yield Record(cells, problem)
 
     def close(self) -> None:
         """Leave the file, which stays open."""
@@ -125,11 +136,25 @@ class Records:
         return csv.reader(self._lines(), delimiter=self._layout.delimiter)
 
     def _lines(self) -> Iterator[str]:
-        while line := self._again.popleft() if self._again else self._text.readline(LONGEST_LINE):
+        while line := self._again.popleft() if self._again else self._next_line():
             self._taken.append(line)
-            if len(self._taken) > MOST_LINES:
+            if len(self._taken) > MOST_LINES or line.is_cut:
                 raise _Unclosed
             yield line
+
+    def _next_line(self) -> _Line:
+        """Of one that is too long the beginning; its end is passed over, or it would be read as a row."""
+        line = _Line(self._text.readline(LONGEST_LINE))
+        line.size = self._size(line)
+        line.is_cut = len(line) == LONGEST_LINE and not line.endswith(("\n", "\r"))
+        more = line if line.is_cut else ""
+        while len(more) == LONGEST_LINE and not more.endswith(("\n", "\r")):
+            more = self._text.readline(LONGEST_LINE)
+            line.size += self._size(more)
+        return line
+
+    def _size(self, text: str) -> int:
+        return len(text.encode(self._layout.encoding))
 
     def _is_open(self) -> bool:
         """Whether the record ended because the file did; the csv module takes that for its end as well."""
@@ -210,11 +235,11 @@ def _delimiter_of(sample: str) -> str:
     """The delimiter by which most rows have as many cells as the first, and the first the most."""
 
     def agreement(delimiter: str) -> tuple[int, int]:
-        try:
-            # The last line may be cut off.
-            rows = list(csv.reader(sample.splitlines(keepends=True)[:51], delimiter=delimiter))
-        except csv.Error:
-            return 0, 0
+        rows: list[list[str]] = []
+        # The last line may be cut off, and one may have a cell that nobody wants to read.
+        with suppress(csv.Error):
+            for row in csv.reader(sample.splitlines(keepends=True)[:51], delimiter=delimiter):
+                rows.append(row)
         width = len(rows[0]) if rows else 0
         return (sum(len(row) == width for row in rows), width) if width > 1 else (0, 0)
 

@@ -9,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from rest_framework.test import APIClient
 
 from messaging.contacts import consent
+from messaging.imports.reading import LONGEST_LINE
 from messaging.imports.running import run_imports
 from messaging.models import AttributeDefinition, Contact, ContactImport, OptOut, Tag
 from tests import factories
@@ -124,6 +125,15 @@ def test_an_open_quote_costs_its_own_line(api: APIClient, unit: Unit) -> None:
     told = imported(api, unit, f'nome;telefone\n"Marina;11911110000\n{rows}')
     assert told["counts"]["created"] == 300
     assert told["counts"]["refused_by_reason"][0]["reason"] == "broken_quotes"
+
+
+def test_the_end_of_a_line_that_is_too_long_is_no_row(api: APIClient, unit: Unit) -> None:
+    long = "x" * (LONGEST_LINE - len("Marina;"))
+    told = imported(
+        api, unit, f"nome;telefone\nCaio;+5511955554444\nMarina;{long}+5511988887777;Bia\nDuda;+5511955553333\n"
+    )
+    assert [(row["reason"], row["count"]) for row in told["counts"]["refused_by_reason"]] == [("long_line", 1)]
+    assert list(Contact.objects.order_by("name").values_list("name", flat=True)) == ["Caio", "Duda"]
 
 
 @pytest.mark.parametrize(
