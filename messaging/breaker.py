@@ -1,6 +1,7 @@
 """The breaker: a number whose campaign messages go wrong sends no more of them until a person lets it.
 
-1. a campaign message fails, by the gateway's answer or by a receipt (`messages_moved`): `consider` looks at its number
+1. a campaign message fails, by the gateway's answer or by a receipt, or nobody knows what became of it
+   (`messages_moved`): `consider` looks at its number
 2. too many: `campaigns_held_at`, in that same transaction, so that nothing is claimed or dispatched after it; the live
    feed says so
 3. `notify_due` writes an e-mail to the unit's people, once for each time
@@ -39,7 +40,7 @@ _NOT_THE_NUMBER = frozenset({"not_on_whatsapp", "not_sent_by_word", "sent_again"
 type _Sent = tuple[str, str]
 
 
-def consider_failed(message_ids: Sequence[UUID]) -> list[live.Change]:
+def consider_messages(message_ids: Sequence[UUID]) -> list[live.Change]:
     """`consider` the numbers of these messages, as far as they are campaigns'."""
     campaigns = Message.objects.filter(id__in=message_ids, origin=Origin.CAMPAIGN)
     return consider(sorted(set(campaigns.values_list("connection_id", flat=True))))
@@ -137,15 +138,20 @@ def _latest(connection_id: UUID) -> list[_Sent]:
 
 
 def _reason_to_hold(latest: Sequence[_Sent]) -> HeldFor | None:
-    """The gravest reason first. Messages whose fate is open say nothing."""
+    """The gravest reason first.
+
+    A message whose fate is open is one more that went wrong in a row: a gateway that answers nothing of use must not
+    get a whole campaign. In the shares of what failed for a certain reason it says nothing.
+    """
     settled = [(status, code) for status, code in latest if status in ARRIVED or status == S.FAILED]
     if _too_many("refused_by_whatsapp", settled, settings.BREAKER_REFUSED):
         return HeldFor.REFUSED
     if _too_many("not_on_whatsapp", settled, settings.BREAKER_NOT_ON_WHATSAPP):
         return HeldFor.NOT_ON_WHATSAPP
-    of_the_number = [status for status, code in settled if code not in _NOT_THE_NUMBER]
+    known = ARRIVED | {S.FAILED, S.UNCERTAIN}
+    of_the_number = [status for status, code in latest if status in known and code not in _NOT_THE_NUMBER]
     in_a_row = of_the_number[: settings.BREAKER_FAILURES]
-    if len(in_a_row) == settings.BREAKER_FAILURES and all(status == S.FAILED for status in in_a_row):
+    if len(in_a_row) == settings.BREAKER_FAILURES and not ARRIVED.intersection(in_a_row):
         return HeldFor.FAILURES
     return None
 

@@ -30,6 +30,6 @@ def keep_what_waited_too_long(
 
 
 @receiver(messages_moved)
-def hold_what_fails(sender: Any, failed: list[UUID], **kwargs: Any) -> list[live.Change]:
+def hold_what_fails(sender: Any, in_trouble: list[UUID], **kwargs: Any) -> list[live.Change]:
     """Too many failures stop a number's campaigns; costs nothing while nothing fails."""
-    return breaker.consider_failed(failed) if failed else []
+    return breaker.consider_messages(in_trouble) if in_trouble else []

@@ -31,6 +31,8 @@ S = MessageStatus
 
 # Messages that nobody got.
 NO_ANSWER = frozenset({S.FAILED, S.CANCELLED, S.EXPIRED})
+# Messages of which a number has too many when something is wrong with it.
+IN_TROUBLE = frozenset({S.FAILED, S.UNCERTAIN})
 
 
 def mark_read(conversation: Conversation) -> None:
@@ -61,7 +63,7 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     rows = list(Message.objects.raw(_MOVED, [ids]))
     changes = changes_of(rows)
     answers: list[tuple[Any, Any]] = messages_moved.send(
-        sender=Message, ids=ids, failed=[row.id for row in rows if row.status == S.FAILED]
+        sender=Message, ids=ids, in_trouble=[row.id for row in rows if row.status in IN_TROUBLE]
     )
     for _receiver, more in answers:
         changes += more

@@ -2,7 +2,8 @@
 
 from django.dispatch import Signal
 
-# `ids`: list of UUIDs of outbound messages whose status has changed; `failed`: those of them that failed.
+# `ids`: list of UUIDs of outbound messages whose status has changed; `in_trouble`: those of
+# them that failed or are uncertain.
 messages_moved = Signal()
 
 # `new_id` takes the place of the outbound message `old_id`, which counts as not sent: a person sends it again.

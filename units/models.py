@@ -173,7 +173,7 @@ class HeldFor(models.TextChoices):
     """Why the breaker stopped a number's campaigns; empty: it did not."""
 
     NONE = "", ""
-    FAILURES = "failures", _("Several campaign messages in a row failed.")
+    FAILURES = "failures", _("Several campaign messages in a row failed or were not confirmed.")
     NOT_ON_WHATSAPP = "not_on_whatsapp", _("Too many numbers of this list are not on WhatsApp.")
     REFUSED = "refused", _("WhatsApp refused too many messages: the number may be about to be banned.")
 

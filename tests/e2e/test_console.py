@@ -124,7 +124,7 @@ def test_a_message_whose_fate_is_unknown_says_so_and_is_settled_by_a_person(conn
 
 def test_a_campaign_is_made_confirmed_and_watched_to_its_end(connected: Stack, page: Page) -> None:
     unit_page(connected, page, "campaigns")
-    page.get_by_role("main").get_by_role("link", name=re.compile("campanha")).first.click()
+    page.get_by_role("main").get_by_role("link", name="Nova campanha").first.click()
     page.get_by_label("Nome", exact=True).fill("Volta às aulas")
     page.get_by_label("Texto", exact=True).fill("Lentes com 30% até sábado")
     page.get_by_text("Uma lista de telefones").click()
@@ -134,7 +134,8 @@ def test_a_campaign_is_made_confirmed_and_watched_to_its_end(connected: Stack, p
     page.get_by_role("link", name=re.compile("3 pessoas")).click()
     page.get_by_role("dialog").get_by_role("button", name=re.compile("3 pessoas")).click()
     expect(page.get_by_text("Concluída").first).to_be_visible(timeout=30_000)
-    assert len({message["to"] for message in connected.sent("Lentes com 30% até sábado")}) == 3
+    texts = [message["text"] for message in connected.sent()]
+    assert sum(text.startswith("Lentes com 30% até sábado\n\n") and "SAIR" in text for text in texts) == 3
 
 
 def test_on_a_phone_the_list_leads_to_the_thread_and_back(connected: Stack, browser: Browser) -> None:

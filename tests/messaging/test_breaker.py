@@ -60,7 +60,9 @@ GOOD, OPEN = (ARRIVED, ""), (S.UNCERTAIN, "unconfirmed")
         ([BAD] * 4, ""),
         ([BAD] * 5, HeldFor.FAILURES),
         ([BAD] * 4 + [GOOD] + [BAD], ""),
-        # What nobody knows yet, and what is about the person, neither counts nor makes a fresh start.
+        # What nobody knows yet counts; what is about the person neither counts nor makes a fresh start.
+        ([OPEN] * 5, HeldFor.FAILURES),
+        ([OPEN] * 4 + [GOOD] + [OPEN], ""),
         ([BAD] * 4 + [OPEN, ABSENT, BAD], HeldFor.FAILURES),
         ([ABSENT] * 9, ""),
         ([ABSENT] * 10, HeldFor.NOT_ON_WHATSAPP),
@@ -94,7 +96,7 @@ def test_while_nothing_fails_nobody_is_asked(unit: Unit, django_assert_num_queri
     rows = sent(unit, *[GOOD] * 3)
     ids = [row.pk for row in rows]
     with django_assert_num_queries(0):
-        assert hold_what_fails(sender=Message, ids=ids, failed=[]) == []
+        assert hold_what_fails(sender=Message, ids=ids, in_trouble=[]) == []
 
 
 def test_receipts_count_like_answers(connection: WhatsAppConnection) -> None:
