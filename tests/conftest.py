@@ -1,11 +1,13 @@
 """People and places that tests share. The database is real: PostgreSQL, one for each xdist worker."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import translation
+from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 
 from tests.factories import CONNECTED
@@ -54,6 +56,25 @@ def browser_client(ana: User) -> Client:
     client = Client()
     client.force_login(ana)
     return client
+
+
+@pytest.fixture(scope="session")
+def http_server() -> Iterator[HTTPServer]:
+    with HTTPServer("127.0.0.1", threaded=True) as server:
+        yield server
+
+
+@pytest.fixture
+def http(http_server: HTTPServer, settings: Any) -> Iterator[HTTPServer]:
+    """The gateway as the test makes it up: it answers what it was told to (tests.units.recordings), and nothing else.
+
+    It closes each connection. What a line does besides is in tests/units/test_evolution_service_wire.py.
+    """
+    http_server.clear()
+    settings.EVOLUTION_URL = http_server.url_for("").rstrip("/")
+    yield http_server
+    http_server.check()
+    assert not http_server.oneshot_handlers, "nobody asked for these"
 
 
 @pytest.fixture(autouse=True)

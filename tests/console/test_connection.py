@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import responses
 from django.test import Client
 from django.utils import timezone
+from pytest_httpserver import HTTPServer
 
 from tests import factories
 from tests.console.helpers import HTMX, at
@@ -63,19 +63,19 @@ def test_the_pairing_code_is_shown_in_two_halves(browser_client: Client, unit: U
     assert "K7QM–4TXA" in browser_client.get(at(unit, "number")).text
 
 
-def test_a_server_that_is_down_is_told_in_a_sentence(browser_client: Client, unit: Unit) -> None:
+def test_a_server_that_is_down_is_told_in_a_sentence(browser_client: Client, unit: Unit, settings: Any) -> None:
+    settings.EVOLUTION_URL = "http://127.0.0.1:9"  # the discard port: nobody listens
     becomes(unit, status=S.DISCONNECTED)
-    with responses.RequestsMock():
-        answer = browser_client.post(at(unit, "number/connect"), headers=HTMX)
+    answer = browser_client.post(at(unit, "number/connect"), headers=HTMX)
     assert "O servidor do WhatsApp não respondeu. Não é o seu celular." in answer.text
     assert "Tentar agora" in answer.text
 
 
-def test_a_wrong_number_for_the_pairing_code_asks_nobody(browser_client: Client, unit: Unit) -> None:
+def test_a_wrong_number_for_the_pairing_code_asks_nobody(browser_client: Client, unit: Unit, http: HTTPServer) -> None:
     becomes(unit, status=S.DISCONNECTED)
-    with responses.RequestsMock():
-        answer = browser_client.post(at(unit, "number/connect"), {"phone_number": "banana"}, headers=HTMX)
+    answer = browser_client.post(at(unit, "number/connect"), {"phone_number": "banana"}, headers=HTMX)
     assert "Isto não é um telefone" in answer.text
+    assert not http.log
 
 
 def test_disconnecting_says_first_what_will_wait(browser_client: Client, unit: Unit) -> None:
@@ -86,9 +86,9 @@ def test_disconnecting_says_first_what_will_wait(browser_client: Client, unit: U
     assert "1 campanha pausa. 1 resposta espera." in dialog
 
 
-def test_a_failed_disconnect_stays_in_the_dialog(browser_client: Client, unit: Unit) -> None:
-    with responses.RequestsMock():
-        answer = browser_client.post(at(unit, "number/disconnect"), headers=HTMX)
+def test_a_failed_disconnect_stays_in_the_dialog(browser_client: Client, unit: Unit, settings: Any) -> None:
+    settings.EVOLUTION_URL = "http://127.0.0.1:9"
+    answer = browser_client.post(at(unit, "number/disconnect"), headers=HTMX)
     assert 'role="alert"' in answer.text
 
 

@@ -5,16 +5,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import responses
-from django.db import connection as database
 from django.db import connections
 from django.utils import timezone
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from crm_whatsapp.db import ClockNow
 from messaging import number_checks, people
 from messaging.models import ContactAddress, SendLane
 from tests.factories import recording
 from tests.sandbox_process import Sandbox
+from tests.units.recordings import answer_to
 from units.models import Unit, WhatsAppConnection
 from units.services import create_unit
 
@@ -42,17 +43,10 @@ def in_need() -> int:
     return ContactAddress.objects.filter(number_checks.needs_check()).count()
 
 
-@pytest.fixture
-def http(settings: Any) -> Any:
-    settings.EVOLUTION_URL = "http://gateway.test"
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-def answer(http: responses.RequestsMock, unit: Unit, name: str) -> None:
-    recorded = recording("requests", name)["response"]
-    address = f"http://gateway.test/chat/whatsappNumbers/{unit.connection.instance_name}"
-    http.post(address, status=recorded["status"], json=recorded["body"])
+def answer(http: HTTPServer, unit: Unit, name: str) -> None:
+    said = recording("requests", name)["response"]
+    route = f"/chat/whatsappNumbers/{unit.connection.instance_name}"
+    answer_to(http, "POST", route, said["status"], json=said["body"])
 
 
 def test_what_whatsapp_says_is_kept_on_the_address(sandbox: Sandbox, unit: Unit, phone: str) -> None:
@@ -130,7 +124,7 @@ def test_a_number_whose_campaigns_are_held_asks_nothing(unit: Unit) -> None:
 
 
 @pytest.mark.parametrize("name", ["evolution-whatsappNumbers", "business-whatsappNumbers"])
-def test_where_nobody_can_ask_the_number_is_taken_as_it_is(http: Any, unit: Unit, name: str) -> None:
+def test_where_nobody_can_ask_the_number_is_taken_as_it_is(http: HTTPServer, unit: Unit, name: str) -> None:
     (address,) = new(unit, *numbers(1))
     answer(http, unit, name)
     want_all()
@@ -140,7 +134,7 @@ def test_where_nobody_can_ask_the_number_is_taken_as_it_is(http: Any, unit: Unit
     assert in_need() == 0
 
 
-def test_a_failure_is_asked_again_later(http: Any, unit: Unit) -> None:
+def test_a_failure_is_asked_again_later(http: HTTPServer, unit: Unit) -> None:
     (address,) = new(unit, *numbers(1))
     answer(http, unit, "baileys-never-connected-whatsappNumbers")
     want_all()
@@ -152,15 +146,17 @@ def test_a_failure_is_asked_again_later(http: Any, unit: Unit) -> None:
     assert WhatsAppConnection.objects.filter(check_due_at__lte=ClockNow()).exists()
 
 
-def test_no_transaction_is_open_while_the_gateway_answers(unit: Unit, http: Any) -> None:
+def test_no_transaction_is_open_while_the_gateway_answers(unit: Unit, http: HTTPServer) -> None:
     new(unit, *numbers(1))
     open_transactions = []
+    ours = connections["default"]  # the server has a thread, and a connection, of its own
 
-    def reply(request: Any) -> tuple[int, dict[str, str], str]:
-        open_transactions.append(database.in_atomic_block)
-        return 200, {}, "[]"
+    def reply(request: Request) -> Response:
+        open_transactions.append(ours.in_atomic_block)
+        return Response("[]")
 
-    http.add_callback("POST", f"http://gateway.test/chat/whatsappNumbers/{unit.connection.instance_name}", reply)
+    route = f"/chat/whatsappNumbers/{unit.connection.instance_name}"
+    http.expect_request(route, method="POST").respond_with_handler(reply)
     want_all()
     number_checks.check_due()
     assert open_transactions == [False]

@@ -3,16 +3,16 @@
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import responses
 from django.db import connections, transaction
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from crm_whatsapp.db import ClockNow
-from tests.units.recordings import SERVER
 from units import live
 from units.models import ConnectionStatus, DisconnectCause, Unit, WhatsAppConnection
 from units.services import ConnectionService, create_unit, reconcile_due
@@ -29,7 +29,7 @@ GONE = {"status": 404, "error": "Not Found", "response": {"message": ['The "unit
 class Gateway:
     """Answers `state` (None: there is no such instance) and what is `stored`; `meanwhile` happens once before it."""
 
-    def __init__(self, http: responses.RequestsMock) -> None:
+    def __init__(self, http: HTTPServer) -> None:
         self.state: str | None = "open"
         self.stored: dict[str, Any] = {}
         self.meanwhile: Callable[[], object] = lambda: None
@@ -37,26 +37,27 @@ class Gateway:
         self.codes: list[dict[str, Any]] = []
         for method, path, answer in (
             ("GET", "/instance/connectionState/", self._state),
-            ("GET", "/instance/fetchInstances", lambda request: (200, {}, json.dumps([self.stored]))),
-            ("GET", "/instance/connect/", lambda request: (200, {}, json.dumps(self.codes.pop(0)))),
-            ("GET", "/webhook/find/", lambda request: (200, {}, "null")),
-            ("POST", "/webhook/set/", lambda request: (201, {}, json.dumps(json.loads(request.body)["webhook"]))),
-            ("GET", "/settings/find/", lambda request: (200, {}, '{"groupsIgnore": true}')),
-            ("DELETE", "/instance/delete/", lambda request: (200, {}, '{"status": "SUCCESS"}')),
+            ("GET", "/instance/fetchInstances", lambda request: Response(json.dumps([self.stored]))),
+            ("GET", "/instance/connect/", lambda request: Response(json.dumps(self.codes.pop(0)))),
+            ("GET", "/webhook/find/", lambda request: Response("null")),
+            ("POST", "/webhook/set/", lambda request: Response(json.dumps(request.get_json()["webhook"]), 201)),
+            ("GET", "/settings/find/", lambda request: Response('{"groupsIgnore": true}')),
+            ("DELETE", "/instance/delete/", lambda request: Response('{"status": "SUCCESS"}')),
         ):
-            http.add_callback(method, re.compile(re.escape(SERVER + path)), answer)
+            http.expect_request(re.compile(re.escape(path)), method=method).respond_with_handler(answer)
 
-    def _state(self, request: Any) -> tuple[int, dict[str, str], str]:
+    def _state(self, request: Request) -> Response:
         state, happens, self.meanwhile = self.state, self.meanwhile, lambda: None
-        happens()
-        return (200, {}, json.dumps({"instance": {"state": state}})) if state else (404, {}, json.dumps(GONE))
+        try:
+            happens()
+        finally:
+            connections.close_all()  # those of the server's thread
+        return Response(json.dumps({"instance": {"state": state}})) if state else Response(json.dumps(GONE), 404)
 
 
 @pytest.fixture
-def gateway(settings: Any) -> Iterator[Gateway]:
-    settings.EVOLUTION_URL = SERVER
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as http:
-        yield Gateway(http)
+def gateway(http: HTTPServer) -> Gateway:
+    return Gateway(http)
 
 
 def now_is(status: St, cause: Cause = Cause.NONE, *, since: timedelta = timedelta(0), **fields: Any) -> None:

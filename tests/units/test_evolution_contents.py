@@ -12,11 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-import responses
+from pytest_httpserver import HTTPServer
 
-from tests.units.recordings import SERVER, answer_as_recorded, recording, sent_json
+from tests.units.recordings import answer_as_recorded, recording, sent_json
 from units.gateways import evolution_contents as contents
-from units.gateways.errors import GatewayError, NotSent, OutcomeUnknown, Rejected
+from units.gateways.errors import GatewayError, NotSent, OutcomeUnknown, Rejected, Unreachable, WrongKey
 from units.gateways.evolution import EvolutionService
 from units.gateways.evolution_http import EvolutionServer
 
@@ -46,14 +46,8 @@ def from_recording(body: dict[str, Any]) -> contents.Content:
 
 
 @pytest.fixture
-def http() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock() as mock:
-        yield mock
-
-
-@pytest.fixture
-def service() -> EvolutionService:
-    return EvolutionService("loja1", base_url=SERVER, api_key="K")
+def service(http: HTTPServer) -> EvolutionService:
+    return EvolutionService("loja1", api_key="K")
 
 
 @pytest.mark.parametrize(
@@ -66,7 +60,7 @@ def service() -> EvolutionService:
         "baileys-sendReaction-remove",
     ],
 )
-def test_the_request_is_the_recorded_one(http: responses.RequestsMock, service: EvolutionService, name: str) -> None:
+def test_the_request_is_the_recorded_one(http: HTTPServer, service: EvolutionService, name: str) -> None:
     asked = answer_as_recorded(http, name)
     sent = service.send(asked["body"].get("number", ""), from_recording(asked["body"]))
     assert sent_json(http) == asked["body"]
@@ -74,14 +68,14 @@ def test_the_request_is_the_recorded_one(http: responses.RequestsMock, service: 
 
 
 def test_a_card_has_the_number_as_the_recorded_one_but_for_its_spelling(
-    http: responses.RequestsMock, service: EvolutionService
+    http: HTTPServer, service: EvolutionService
 ) -> None:
     asked = answer_as_recorded(http, "baileys-sendContact")
     service.send(asked["body"]["number"], contents.Contacts(cards=(("Zé", "+5511911112222"),)))
     assert sent_json(http)["contact"] == [{**asked["body"]["contact"][0], "phoneNumber": "+5511911112222"}]
 
 
-def test_a_quote_has_key_and_message(http: responses.RequestsMock, service: EvolutionService) -> None:
+def test_a_quote_has_key_and_message(http: HTTPServer, service: EvolutionService) -> None:
     asked = answer_as_recorded(http, "baileys-sendText-quoted-with-message")
     quoted = asked["body"]["quoted"]
     quote = contents.Quote(key=key_of(quoted["key"]), message=quoted["message"])
@@ -99,7 +93,7 @@ def test_a_quote_has_key_and_message(http: responses.RequestsMock, service: Evol
     ],
 )
 def test_what_is_done_in_a_chat_is_asked_as_recorded(
-    http: responses.RequestsMock,
+    http: HTTPServer,
     service: EvolutionService,
     name: str,
     act: Callable[[EvolutionService, dict[str, Any]], None],
@@ -109,9 +103,7 @@ def test_what_is_done_in_a_chat_is_asked_as_recorded(
     assert sent_json(http) == asked["body"]
 
 
-def test_an_edit_of_what_the_server_does_not_have_is_rejected(
-    http: responses.RequestsMock, service: EvolutionService
-) -> None:
+def test_an_edit_of_what_the_server_does_not_have_is_rejected(http: HTTPServer, service: EvolutionService) -> None:
     asked = answer_as_recorded(http, "baileys-updateMessage-unknown")
     with pytest.raises(Rejected):
         service.edit_message(asked["body"]["number"], key_of(asked["body"]["key"]), "editada")
@@ -151,8 +143,9 @@ def gateway() -> Iterator[Gateway]:
     server.server_close()
 
 
-def send_file(gateway: Gateway, content: contents.File) -> None:
-    service = EvolutionService("loja1", base_url=f"http://127.0.0.1:{gateway.server_port}", api_key="K", send_timeout=5)
+def send_file(port: int, content: contents.File, **timeouts: float) -> None:
+    url = f"http://127.0.0.1:{port}"
+    service = EvolutionService("loja1", base_url=url, api_key="K", **{"send_timeout": 5.0, **timeouts})
     media = contents.Media(kind="image", file=content, mime_type="image/png", name="a.png", caption="foto \U0001f60a")
     service.send("5511977776666", media)
 
@@ -160,7 +153,7 @@ def send_file(gateway: Gateway, content: contents.File) -> None:
 @pytest.mark.parametrize("size", [1, 2, 3, 48 * 1024, 48 * 1024 + 1, 3_000_001])
 def test_a_file_of_any_size_arrives_in_the_recorded_request(gateway: Gateway, size: int) -> None:
     content = bytes(range(256)) * (size // 256) + bytes(size % 256)
-    send_file(gateway, file(content))
+    send_file(gateway.server_port, file(content))
     body = json.loads(gateway.bodies[0])
     recorded = recording("baileys-sendMedia-image-base64")["request"]["body"]
     assert body.keys() == recorded.keys() | {"mimetype"}
@@ -177,7 +170,7 @@ class Broken(io.BytesIO):
 @pytest.mark.parametrize("content", [Broken(bytes(900_000)), io.BytesIO(bytes(500_000))], ids=["breaks", "is cut"])
 def test_a_file_that_cannot_be_read_to_its_end_is_never_sent(gateway: Gateway, content: io.BytesIO) -> None:
     with pytest.raises(Rejected) as raised:
-        send_file(gateway, contents.File(content=content, size=900_000))
+        send_file(gateway.server_port, contents.File(content=content, size=900_000))
     assert (raised.value.code, gateway.bodies) == ("media_unreadable", [])
 
 
@@ -209,13 +202,40 @@ def test_a_line_that_breaks_before_the_last_byte_has_sent_nothing(gateway: Gatew
 
     gateway.get_request = get_request  # type: ignore[method-assign]
     with pytest.raises(NotSent):
-        send_file(gateway, contents.File(content=Closing(bytes(60_000_000)), size=60_000_000))
+        send_file(gateway.server_port, contents.File(content=Closing(bytes(60_000_000)), size=60_000_000))
     assert gateway.bodies == []
 
 
 def test_after_the_last_byte_nobody_knows(gateway: Gateway) -> None:  # I3
     gateway.answer = b""
     with pytest.raises(GatewayError) as raised:
-        send_file(gateway, file(bytes(900_000)))
+        send_file(gateway.server_port, file(bytes(900_000)))
     assert type(raised.value) is OutcomeUnknown
     assert len(gateway.bodies) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [("401 Unauthorized", WrongKey), ("408 Late", Unreachable), ("413 Too Large", Rejected), ("502 Bad", Unreachable)],
+)
+def test_an_answer_to_half_a_file_says_that_it_was_not_sent(status: str, error: type[GatewayError]) -> None:  # I3
+    """A proxy in front gives up on it, and does not read to its end."""
+
+    def give_up() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(1000)
+            connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        giving_up = threading.Thread(target=give_up)
+        giving_up.start()
+        with pytest.raises(error) as raised:
+            send_file(listener.getsockname()[1], file(bytes(60_000_000)))
+        giving_up.join()
+    assert (type(raised.value), raised.value.status) == (error, int(status[:3]))
+
+
+def test_a_gateway_that_does_not_read_gets_nothing() -> None:  # I3
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(NotSent):
+        send_file(listener.getsockname()[1], file(bytes(60_000_000)), connect_timeout=0.3)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
-import responses
+from pytest_httpserver import HTTPServer
 
-from tests.units.recordings import SERVER, recording
+from tests.units.recordings import answer_to, recording
 from tests.units.test_evolution_service import CALLS, service
 from units.gateways.errors import NotSent, OutcomeUnknown, Rejected, ServerUnavailable
 from units.gateways.evolution import EvolutionService
@@ -61,40 +60,37 @@ def damages(body: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("call", SUCCESSES)
-def test_a_recorded_answer_with_any_one_value_replaced_breaks_nothing(call: str) -> None:
+def test_a_recorded_answer_with_any_one_value_replaced_breaks_nothing(http: HTTPServer, call: str) -> None:
     method, path, perform = CALLS.get(call, SEND)
     recorded = recording(SUCCESSES[call])["response"]
     expected = (NotSent, Rejected, OutcomeUnknown) if call == "send" else (ServerUnavailable, NotSent)
     for body in damages(recorded["body"]):
-        with responses.RequestsMock() as http, suppress(*expected):
-            http.add(method, SERVER + path, status=recorded["status"], body=json.dumps(body))
+        answer_to(http, method, path, recorded["status"], json=body)
+        with suppress(*expected):
             hash(repr(perform(service())))
 
 
 @pytest.mark.parametrize("external_id", ["A" * 129, "A\0B", "\ud800", "A\n"])
-def test_a_send_with_an_id_that_cannot_be_kept_is_unknown(external_id: str) -> None:
+def test_a_send_with_an_id_that_cannot_be_kept_is_unknown(http: HTTPServer, external_id: str) -> None:
     body = recording("baileys-sendText")["response"]["body"]
     body["key"]["id"] = external_id
-    with responses.RequestsMock() as http:
-        http.add("POST", SERVER + SEND[1], status=201, body=json.dumps(body))
-        with pytest.raises(OutcomeUnknown):
-            SEND[2](service())
+    answer_to(http, *SEND[:2], 201, json=body)
+    with pytest.raises(OutcomeUnknown):
+        SEND[2](service())
 
 
 @pytest.mark.parametrize("jid", ["5" * 81, "5511\0@s.whatsapp.net", None])
-def test_a_send_without_a_jid_that_makes_sense_has_none(jid: str | None) -> None:
+def test_a_send_without_a_jid_that_makes_sense_has_none(http: HTTPServer, jid: str | None) -> None:
     body = recording("baileys-sendText")["response"]["body"]
     body["key"]["remoteJid"] = jid
-    with responses.RequestsMock() as http:
-        http.add("POST", SERVER + SEND[1], status=201, body=json.dumps(body))
-        assert SEND[2](service()).jid == ""
+    answer_to(http, *SEND[:2], 201, json=body)
+    assert SEND[2](service()).jid == ""
 
 
-def test_what_is_kept_of_an_answer_has_nothing_that_postgresql_refuses() -> None:
-    with responses.RequestsMock() as http:
-        http.add("POST", SERVER + SEND[1], status=502, body=b"<html>\0\xed\xa0\x80</html>")
-        with pytest.raises(OutcomeUnknown) as unknown:
-            SEND[2](service())
+def test_what_is_kept_of_an_answer_has_nothing_that_postgresql_refuses(http: HTTPServer) -> None:
+    answer_to(http, *SEND[:2], 502, body=b"<html>\0\xed\xa0\x80</html>")
+    with pytest.raises(OutcomeUnknown) as unknown:
+        SEND[2](service())
     assert "\0" not in unknown.value.answer
     assert unknown.value.answer.encode()
 
@@ -103,12 +99,11 @@ def test_what_is_kept_of_an_answer_has_nothing_that_postgresql_refuses() -> None
     "name", ["baileys-sendText-number-not-on-whatsapp", "sendText-missing-text", "auth-wrong-create"]
 )
 @pytest.mark.parametrize("call", SUCCESSES)
-def test_a_recorded_refusal_with_any_one_value_replaced_is_an_error(call: str, name: str) -> None:
+def test_a_recorded_refusal_with_any_one_value_replaced_is_an_error(http: HTTPServer, call: str, name: str) -> None:
     method, path, perform = CALLS.get(call, SEND)
     recorded = recording(name)["response"]
     expected = (NotSent, Rejected, OutcomeUnknown) if call == "send" else (ServerUnavailable, NotSent, Rejected)
     for body in damages(recorded["body"]):
-        with responses.RequestsMock() as http:
-            http.add(method, SERVER + path, status=recorded["status"], body=json.dumps(body))
-            with pytest.raises(expected):
-                perform(service())
+        answer_to(http, method, path, recorded["status"], json=body)
+        with pytest.raises(expected):
+            perform(service())

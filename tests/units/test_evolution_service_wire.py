@@ -1,27 +1,27 @@
-"""What no mock shows: real sockets that refuse, stall, break, and close behind our back."""
+"""What no server shows that keeps to the rules: real sockets that refuse, stall, break, and close behind our back."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from units.gateways import evolution_http
 from units.gateways.errors import GatewayError, OutcomeUnknown, ServerUnavailable, Unreachable
 from units.gateways.evolution import EvolutionService
 
+type Script = Callable[[socket.socket, int], object]
+
 SENT = b'{"key":{"id":"3EB0","remoteJid":"5511999991234@s.whatsapp.net"},"messageTimestamp":1795334964}'
+
+
+CHUNKED = b"10\r\n%b\r\n%x\r\n%b\r\n0\r\n\r\n" % (SENT[:16], len(SENT) - 16, SENT[16:])
 
 
 def http_answer(body: bytes, status: str = "201 Created", headers: str = "") -> bytes:
@@ -31,7 +31,7 @@ def http_answer(body: bytes, status: str = "201 Created", headers: str = "") -> 
 class Server:
     """A socket that does what `script` says with each connection, once it has read a request from it."""
 
-    def __init__(self, script: Callable[[socket.socket, int], bool]) -> None:
+    def __init__(self, script: Script) -> None:
         self.script = script
         self.requests = 0
         self.connections = 0
@@ -68,7 +68,7 @@ def read_request(connection: socket.socket) -> bytes:
 
 
 @contextmanager
-def served_by(script: Callable[[socket.socket, int], bool]) -> Iterator[tuple[Server, EvolutionService]]:
+def served_by(script: Script) -> Iterator[tuple[Server, EvolutionService]]:
     evolution_http._forget_connections()
     server = Server(script)
     try:
@@ -92,7 +92,7 @@ def reset(connection: socket.socket) -> None:
     connection.close()
 
 
-def always(*parts: bytes, stay: bool = True, pause: float = 0.0) -> Callable[[socket.socket, int], bool]:
+def always(*parts: bytes, stay: bool = True, pause: float = 0.0) -> Script:
     def script(connection: socket.socket, _: int) -> bool:
         for part in parts:
             connection.sendall(part)
@@ -124,41 +124,6 @@ def test_a_refused_connection_sent_nothing() -> None:
 def test_an_unknown_host_sent_nothing() -> None:
     service = EvolutionService("loja1", base_url="http://evolution.invalid", api_key="K", send_timeout=1)
     assert type(error_of(service)) is Unreachable
-
-
-def test_a_certificate_we_do_not_trust_sent_nothing(tmp_path: Path) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(self_signed_certificate(tmp_path))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        shaking_hands = threading.Thread(target=shake_hands, args=[context, listener], daemon=True)
-        shaking_hands.start()
-        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        service = EvolutionService("loja1", base_url=url, api_key="K", connect_timeout=1, send_timeout=1)
-        assert type(error_of(service)) is Unreachable
-        shaking_hands.join()
-
-
-def shake_hands(context: ssl.SSLContext, listener: socket.socket) -> None:
-    connection, _ = listener.accept()
-    with connection, suppress(OSError):
-        context.wrap_socket(connection, server_side=True)
-
-
-def self_signed_certificate(folder: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = folder / "certificate.pem"
-    path.write_bytes(private + certificate.public_bytes(pem))
-    return path
 
 
 def test_a_connection_that_never_opens_sent_nothing() -> None:
@@ -201,14 +166,55 @@ def test_the_typing_delay_extends_the_time_allowed() -> None:
             id="bad chunk",
         ),
         pytest.param(always(http_answer(SENT)[:-20], *[b" "] * 10, pause=0.2), id="dripping"),
+        pytest.param(always(b"HTTP/1.1 201 Created\r\nX: " + b"x" * 70_000), id="a header without end"),
+        pytest.param(always(b"HTTP/1.1 201 Created\r\n" + b"X: y\r\n" * 150), id="headers without end"),
+        pytest.param(always(http_answer(SENT, headers="Content-Length: 7\r\n")), id="two lengths"),
+        pytest.param(always(http_answer(gzip.compress(SENT), headers="Content-Encoding: gzip\r\n")), id="compressed"),
     ],
 )
 def test_an_answer_that_breaks_is_unconfirmed_and_not_repeated(
-    script: Callable[[socket.socket, int], bool],
+    script: Script,
 ) -> None:  # I3
     with served_by(script) as (server, service):
         assert type(error_of(service)) is OutcomeUnknown
         assert server.requests == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED, id="chunked"),
+        pytest.param(http_answer(SENT, headers="Set-Cookie: a=b\r\n"), id="with a cookie"),
+    ],
+)
+def test_an_answer_that_has_an_end_leaves_the_connection_open(answer: bytes) -> None:
+    with served_by(always(answer)) as (server, service):
+        for _ in range(3):
+            assert service.send_message("5511999991234", "oi").external_id == "3EB0"
+        assert (server.requests, server.connections) == (3, 1)
+
+
+def test_an_answer_may_end_with_its_connection() -> None:
+    with served_by(always(b"HTTP/1.0 201 Created\r\n\r\n" + SENT, stay=False)) as (server, service):
+        for _ in range(2):
+            assert service.send_message("5511999991234", "oi").external_id == "3EB0"
+        assert (server.requests, server.connections) == (2, 2)
+
+
+def test_the_address_may_change_under_a_running_worker() -> None:
+    with served_by(always(http_answer(SENT))) as (first, service), served_by(always(http_answer(SENT))) as (second, to):
+        for one in (service, to, to, service):
+            send(one)
+        assert (first.requests, second.requests) == (2, 2)
+        assert (first.connections, second.connections) == (2, 1)
+
+
+@pytest.mark.parametrize("call", [EvolutionService.logout, EvolutionService.restart, EvolutionService.connection_state])
+def test_a_call_without_a_body_that_breaks_may_have_been_heard(call: Callable[[EvolutionService], object]) -> None:
+    with served_by(lambda connection, _: reset(connection)) as (server, service):
+        with pytest.raises(ServerUnavailable) as raised:
+            call(service)
+        assert (type(raised.value), server.requests) == (ServerUnavailable, 1)
 
 
 def test_a_kept_connection_the_server_resets_on_use_is_unconfirmed_and_not_repeated() -> None:  # I3

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
-import responses
 from django.test import Client
 from django.urls import reverse
+from pytest_httpserver import HTTPServer
 
 from tests.sandbox_process import Sandbox
-from tests.units.recordings import SERVER, answer_as_recorded, sent_json
+from tests.units.recordings import answer_as_recorded, sent_json
 from units.gateways.errors import GatewayError
 from units.gateways.evolution import EvolutionService
 from units.models import ConnectionStatus, Unit, User, WhatsAppConnection
@@ -40,25 +39,20 @@ def line(unit: Unit, server: Sandbox) -> ConnectionService:
 
 def settings_of(unit: Unit, server: Sandbox) -> dict[str, Any]:
     """What the gateway does with the instance of the unit."""
-    url = f"{server.url}/settings/find/{unit.connection.instance_name}"
-    return requests.get(url, headers={"apikey": server.api_key}, timeout=5).json()
+    return server.evolution("GET", f"/settings/find/{unit.connection.instance_name}").json()
 
 
-def test_only_the_switch_for_groups_is_changed() -> None:
-    service = EvolutionService("b1", base_url=SERVER, api_key="FAKE-GLOBAL-APIKEY")
-    with responses.RequestsMock() as http:
-        answer_as_recorded(http, "settings-find")
-        usual = answer_as_recorded(http, "settings-set-valid")["body"]
-        service.set_groups_ignored(False)
-        assert sent_json(http) == usual | {"groupsIgnore": False, "wavoipToken": ""}
+def test_only_the_switch_for_groups_is_changed(http: HTTPServer) -> None:
+    answer_as_recorded(http, "settings-find")
+    usual = answer_as_recorded(http, "settings-set-valid")["body"]
+    EvolutionService("b1").set_groups_ignored(False)
+    assert sent_json(http) == usual | {"groupsIgnore": False, "wavoipToken": ""}
 
 
-def test_what_is_set_already_is_not_set_again() -> None:
-    service = EvolutionService("b1", base_url=SERVER, api_key="FAKE-GLOBAL-APIKEY")
-    with responses.RequestsMock() as http:
-        answer_as_recorded(http, "settings-find")
-        service.set_groups_ignored(True)
-        assert len(http.calls) == 1
+def test_what_is_set_already_is_not_set_again(http: HTTPServer) -> None:
+    answer_as_recorded(http, "settings-find")
+    EvolutionService("b1").set_groups_ignored(True)
+    assert len(http.log) == 1
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -117,9 +111,9 @@ def test_people_of_the_unit_switch_groups_on_and_off(
     assert not WhatsAppConnection.objects.get().groups_enabled
 
 
-def test_a_gateway_that_does_not_answer_is_told_to_people(browser_client: Client, unit: Unit) -> None:
-    with responses.RequestsMock():
-        page = browser_client.post(f"/app/u/{unit.id}/number/groups", {"groups_enabled": "on"})
+def test_a_gateway_that_does_not_answer_is_told_to_people(browser_client: Client, unit: Unit, settings: Any) -> None:
+    settings.EVOLUTION_URL = "http://127.0.0.1:9"
+    page = browser_client.post(f"/app/u/{unit.id}/number/groups", {"groups_enabled": "on"})
     assert 'role="alert"' in page.text
     assert WhatsAppConnection.objects.get().groups_enabled
 

@@ -1,15 +1,15 @@
 """How much a comparison reads, with a store that is larger than a sandbox fills in a moment."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import responses
-from requests import PreparedRequest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from messaging.models import Message
+from tests.units.recordings import answer_to
 from units.models import WhatsAppConnection
 from webhooks.catch_up import PAGES_PER_STRETCH, Comparison
 from webhooks.drain import drain
@@ -24,14 +24,14 @@ END = BEGIN + timedelta(days=1)
 class Store:
     """The gateway's store: a message every `seconds` of a day, each page as findMessages answers it."""
 
-    def __init__(self, http: responses.RequestsMock, seconds: int) -> None:
+    def __init__(self, http: HTTPServer, seconds: int) -> None:
         first = int(BEGIN.timestamp())
         self.times = list(range(first, first + 86_400, seconds))
         self.asked: list[dict[str, Any]] = []
-        http.add_callback("POST", "http://gateway.test/chat/findMessages/x", callback=self.answer)
+        http.expect_request("/chat/findMessages/x", method="POST").respond_with_handler(self.answer)
 
-    def answer(self, request: PreparedRequest) -> tuple[int, dict[str, str], str]:
-        asked = json.loads(request.body or "")
+    def answer(self, request: Request) -> Response:
+        asked = request.get_json()
         self.asked.append(asked)
         window, size = asked["where"]["messageTimestamp"], asked["offset"]
         low, high = (int(datetime.fromisoformat(window[end]).timestamp()) for end in ("gte", "lte"))
@@ -39,7 +39,7 @@ class Store:
         page = found[(asked["page"] - 1) * size : asked["page"] * size]
         pages = -(-len(found) // size)
         answer = {"total": len(found), "pages": pages, "currentPage": asked["page"], "records": list(map(record, page))}
-        return 200, {}, json.dumps({"messages": answer})
+        return Response(json.dumps({"messages": answer}))
 
 
 def record(time: int) -> dict[str, Any]:
@@ -55,17 +55,12 @@ def record(time: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def http(settings: Any, connection: WhatsAppConnection) -> Iterator[responses.RequestsMock]:
-    settings.EVOLUTION_URL = "http://gateway.test"
+@pytest.fixture(autouse=True)
+def instance(http: HTTPServer, connection: WhatsAppConnection) -> None:
     connection.instance_name = "x"
-    with responses.RequestsMock() as mock:
-        yield mock
 
 
-def test_a_long_time_is_read_in_stretches_that_fit(
-    http: responses.RequestsMock, connection: WhatsAppConnection
-) -> None:
+def test_a_long_time_is_read_in_stretches_that_fit(http: HTTPServer, connection: WhatsAppConnection) -> None:
     store = Store(http, seconds=10)
     reached = Comparison(connection, pages=1000, seconds=60).run(BEGIN, END)
     assert reached == END
@@ -73,7 +68,7 @@ def test_a_long_time_is_read_in_stretches_that_fit(
     assert max(asked["page"] for asked in store.asked) <= PAGES_PER_STRETCH
 
 
-def test_a_run_ends_where_the_next_goes_on(http: responses.RequestsMock, connection: WhatsAppConnection) -> None:
+def test_a_run_ends_where_the_next_goes_on(http: HTTPServer, connection: WhatsAppConnection) -> None:
     store = Store(http, seconds=10)
     reached, runs = BEGIN, 0
     while reached < END:
@@ -85,16 +80,13 @@ def test_a_run_ends_where_the_next_goes_on(http: responses.RequestsMock, connect
     assert WebhookEvent.objects.count() == len(store.times)
 
 
-def test_nothing_is_asked_when_the_time_is_over(http: responses.RequestsMock, connection: WhatsAppConnection) -> None:
-    http.assert_all_requests_are_fired = False
+def test_nothing_is_asked_when_the_time_is_over(http: HTTPServer, connection: WhatsAppConnection) -> None:
     store = Store(http, seconds=600)
     assert Comparison(connection, pages=10, seconds=0).run(BEGIN, END) == BEGIN
     assert not store.asked
 
 
-def test_they_come_in_the_order_in_which_they_were_sent(
-    http: responses.RequestsMock, connection: WhatsAppConnection
-) -> None:
+def test_they_come_in_the_order_in_which_they_were_sent(http: HTTPServer, connection: WhatsAppConnection) -> None:
     Store(http, seconds=3600)
     Comparison(connection, pages=10, seconds=60).run(BEGIN, END)
     WebhookEvent.objects.update(body="{}", event="")
@@ -102,7 +94,7 @@ def test_they_come_in_the_order_in_which_they_were_sent(
     assert list(ids) == list(WebhookEvent.objects.order_by("due_at", "id").values_list("id", flat=True))
 
 
-def test_a_dry_run_counts_and_changes_nothing(http: responses.RequestsMock, connection: WhatsAppConnection) -> None:
+def test_a_dry_run_counts_and_changes_nothing(http: HTTPServer, connection: WhatsAppConnection) -> None:
     Store(http, seconds=3600)
     comparison = Comparison(connection, pages=10, seconds=60, dry_run=True)
     comparison.run(BEGIN, END)
@@ -123,11 +115,11 @@ def test_a_dry_run_counts_and_changes_nothing(http: responses.RequestsMock, conn
     ],
 )
 def test_whatever_a_record_holds_breaks_nothing(
-    http: responses.RequestsMock, connection: WhatsAppConnection, damage: dict[str, Any]
+    http: HTTPServer, connection: WhatsAppConnection, damage: dict[str, Any]
 ) -> None:
     records = [record(1_795_132_800) | damage, record(1_795_132_801)]
     answer = {"messages": {"total": 2, "pages": 1, "currentPage": 1, "records": records}}
-    http.add("POST", "http://gateway.test/chat/findMessages/x", body=json.dumps(answer))
+    answer_to(http, "POST", "/chat/findMessages/x", json=answer)
     Comparison(connection, pages=10, seconds=60).run(BEGIN, END)
     WhatsAppConnection.objects.update(instance_name="x")
     drain(seconds=5)
@@ -135,14 +127,12 @@ def test_whatever_a_record_holds_breaks_nothing(
     assert not WebhookEvent.objects.filter(status="dead").exists()
 
 
-def test_a_deletion_that_nobody_heard_of_is_made_up_for(
-    http: responses.RequestsMock, connection: WhatsAppConnection
-) -> None:
+def test_a_deletion_that_nobody_heard_of_is_made_up_for(http: HTTPServer, connection: WhatsAppConnection) -> None:
     WhatsAppConnection.objects.update(instance_name="x")
-    url = "http://gateway.test/chat/findMessages/x"
     for changes in ({}, {"message": None, "MessageUpdate": [{"status": "DELETED"}]}):
         records = [record(1_795_132_800) | changes]
-        http.add("POST", url, json={"messages": {"total": 1, "pages": 1, "currentPage": 1, "records": records}})
+        page = {"messages": {"total": 1, "pages": 1, "currentPage": 1, "records": records}}
+        answer_to(http, "POST", "/chat/findMessages/x", json=page)
         Comparison(connection, pages=10, seconds=60).run(BEGIN, END)
         drain(seconds=5)
     assert Message.objects.get().deleted_at is not None

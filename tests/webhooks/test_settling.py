@@ -4,14 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import responses
+from pytest_httpserver import HTTPServer
 
 from crm_whatsapp.db import ClockNow
 from messaging.models import Message, MessageStatus, SendLane
 from messaging.settling import settle
 from tests import factories
 from tests.sandbox_process import Sandbox
-from tests.units.recordings import SERVER
 from tests.webhooks.conftest import Clock
 from units.models import ConnectionStatus, WhatsAppConnection
 from units.services import ConnectionService
@@ -151,10 +150,14 @@ def test_nothing_is_concluded_when_the_number_was_away_meanwhile(quiet: WhatsApp
     ],
 )
 def test_a_restart_of_the_gateway_or_a_record_that_may_be_it_leaves_it_open(
-    connection: WhatsAppConnection, settings: Any, later: Clock, connected_anew: timedelta, same_text: bool, status: str
+    connection: WhatsAppConnection,
+    http: HTTPServer,
+    later: Clock,
+    connected_anew: timedelta,
+    same_text: bool,
+    status: str,
 ) -> None:  # I3
     """By recorded answers: the sandbox's own clock cannot be set."""
-    settings.EVOLUTION_URL = SERVER
     WhatsAppConnection.objects.update(status_changed_at=ClockNow() - timedelta(days=1))
     witness = factories.reply(connection.unit, "Bom dia", factories.conversation(connection.unit))
     message = uncertain(connection)
@@ -169,23 +172,22 @@ def test_a_restart_of_the_gateway_or_a_record_that_may_be_it_leaves_it_open(
         factories.message(
             factories.conversation(connection.unit), "Está pronto", out=True, external_id=external_id, origin="gateway"
         )
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as http:
-        instance = factories.recording("requests", "baileys-fetchInstances-open")["response"]["body"][0]
-        updated_at = (message.dispatched_at + connected_anew).isoformat()
-        told = instance | {"name": connection.instance_name, "updatedAt": updated_at}
-        http.add("GET", f"{SERVER}/instance/fetchInstances", json=[told])
-        found = factories.recording("requests", "baileys-findMessages-did-my-send-go-out")["response"]["body"]
-        record = found["messages"]["records"][0]
-        records = [
-            record | {"key": record["key"] | {"id": pk}, "message": {"conversation": text}, "MessageUpdate": []}
-            for pk, text in texts.items()
-        ]
-        page = {"messages": found["messages"] | {"records": records, "pages": 1}}
-        http.add("POST", f"{SERVER}/chat/findMessages/{connection.instance_name}", json=page)
-        for ahead in ("10 minutes", "12 minutes"):
-            later(ahead)
-            Message.objects.filter(status=S.UNCERTAIN).update(look_up_due_at=ClockNow())
-            look_up(message)
+    instance = factories.recording("requests", "baileys-fetchInstances-open")["response"]["body"][0]
+    updated_at = (message.dispatched_at + connected_anew).isoformat()
+    told = instance | {"name": connection.instance_name, "updatedAt": updated_at}
+    http.expect_request("/instance/fetchInstances", method="GET").respond_with_json([told])
+    found = factories.recording("requests", "baileys-findMessages-did-my-send-go-out")["response"]["body"]
+    record = found["messages"]["records"][0]
+    records = [
+        record | {"key": record["key"] | {"id": pk}, "message": {"conversation": text}, "MessageUpdate": []}
+        for pk, text in texts.items()
+    ]
+    page = {"messages": found["messages"] | {"records": records, "pages": 1}}
+    http.expect_request(f"/chat/findMessages/{connection.instance_name}", method="POST").respond_with_json(page)
+    for ahead in ("10 minutes", "12 minutes"):
+        later(ahead)
+        Message.objects.filter(status=S.UNCERTAIN).update(look_up_due_at=ClockNow())
+        look_up(message)
     assert message.status == status
 
 

@@ -184,9 +184,8 @@ class UploadTooSlow(Exception):
 class Upload:
     """A JSON body with one file in it, made while it is sent: a film is never in memory, let alone three times.
 
-    A file object for `requests`, which sends it in pieces: the time-out of the socket is then for each of them, and not
-    for all (`socket.sendall` counts it for the whole). `is_complete`: the last byte has been handed out, so that the
-    gateway may act.
+    In pieces: the time-out of the socket is then for each of them, and not for all (`socket.sendall` counts it for the
+    whole). `is_complete`: the last byte got out, so that the gateway may act. Once: a file is not read again.
     """
 
     def __init__(self, body: Mapping[str, Any], *, seconds: float = UPLOAD_SECONDS) -> None:
@@ -197,34 +196,19 @@ class Upload:
         head, _, tail = text.partition(mark)
         self._size = len(head.encode()) + -(-self._file.size // 3) * 4 + len(tail.encode())
         self._pieces = self._made(head.encode(), tail.encode())
-        self._left = b""
-        self._handed_out = 0
         self._until = time.monotonic() + seconds
+        self.is_complete = False
 
     def __len__(self) -> int:
         return self._size
 
     def __iter__(self) -> Iterator[bytes]:
-        while piece := self.read(_PIECE_BYTES):
+        """Raises FileUnreadable and UploadTooSlow."""
+        for piece in self._pieces:
+            if time.monotonic() > self._until:
+                raise UploadTooSlow
             yield piece
-
-    @property
-    def is_complete(self) -> bool:
-        return self._handed_out == self._size
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, b"" at the end. Raises FileUnreadable and UploadTooSlow."""
-        if time.monotonic() > self._until:
-            raise UploadTooSlow
-        while size < 0 or len(self._left) < size:
-            piece = next(self._pieces, b"")
-            if not piece:
-                break
-            self._left += piece
-        size = len(self._left) if size < 0 else size
-        piece, self._left = self._left[:size], self._left[size:]
-        self._handed_out += len(piece)
-        return piece
+        self.is_complete = True
 
     def _made(self, head: bytes, tail: bytes) -> Iterator[bytes]:
         yield head

@@ -119,6 +119,9 @@ def error_for(answer: Answer, table: Collection[Outcome]) -> GatewayError:
     """The error that `table` (SEND or MANAGE) has for an answer that is not the one hoped for."""
     shape, words = _describe(answer)
     row = next(row for row in table if row.covers(answer.status, shape, words))
+    if answer.is_early and row.error is OutcomeUnknown:
+        # Whoever answers half a file (a proxy's 408 or 502) has not passed it on.
+        return Unreachable(status=answer.status, answer=answer.excerpt)
     return row.error(row.code, status=answer.status, answer=answer.excerpt)
 
 
