@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
 
 from crm_whatsapp.bell import ring_on_commit
-from messaging.models import AddressKind, ContactAddress, Origin
+from crm_whatsapp.db import ClockNow
+from messaging.models import AddressKind, ContactAddress, Conversation, Direction, Message, MessageStatus, Origin
+from units.models import WhatsAppConnection
 
 DELIVER = "messaging.tasks.deliver"
 # Each asked for by itself: the index has the origin before the time, and "not a campaign" would read the whole queue.
@@ -42,6 +45,28 @@ def recipient_of(address: ContactAddress) -> str:
     if address.jid:
         return address.jid
     return address.value.removeprefix("+") if address.kind == AddressKind.PHONE else f"{address.value}@lid"
+
+
+def queued(
+    connection: WhatsAppConnection,
+    conversation: Conversation,
+    address: ContactAddress,
+    *,
+    origin: Origin = Origin.REPLY,
+) -> dict[str, Any]:
+    """The columns of a message of ours that is due now; its content, and to `wake` the lane, are the caller's."""
+    return {
+        "unit_id": connection.unit_id,
+        "connection": connection,
+        "conversation": conversation,
+        "provider": connection.provider,
+        "direction": Direction.OUTBOUND,
+        "origin": Origin.REPLY,
+        "recipient": recipient_of(address),
+        "status": MessageStatus.QUEUED,
+        "due_at": ClockNow(),
+        "expires_at": ClockNow() + Message.LIFETIME,
+    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from django.db import connection as database
 from django.db import transaction
 from django.db.models import Subquery
 from django.db.models.functions import Coalesce
@@ -59,8 +61,10 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     """
     if not ids:
         return []
-    # One array: as `id__in` each id would be a parameter of its own, and that took a fifth of what a send takes.
-    rows = list(Message.objects.raw(_MOVED, [ids]))
+    # Neither `id__in` (each id a parameter of its own) nor rows of the model: either took a tenth of a send's time.
+    with database.cursor() as cursor:
+        cursor.execute(_MOVED, [ids])
+        rows = [Moved(*row) for row in cursor.fetchall()]
     changes = changes_of(rows)
     answers: list[tuple[Any, Any]] = messages_moved.send(
         sender=Message, ids=ids, in_trouble=[row.id for row in rows if row.status in IN_TROUBLE]
@@ -74,10 +78,20 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     return changes
 
 
+class Moved(NamedTuple):
+    """What others are told of a message that moved."""
+
+    id: UUID
+    unit_id: UUID
+    conversation_id: UUID
+    direction: str
+    status: str
+
+
 _MOVED = "SELECT id, unit_id, conversation_id, direction, status FROM messages WHERE id = ANY(%s)"
 
 
-def changes_of(messages: Any) -> list[live.Change]:
+def changes_of(messages: Iterable[Message | Moved]) -> list[live.Change]:
     """Live changes for messages: each one, and its conversation."""
     changes = []
     for message in messages:

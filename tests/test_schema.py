@@ -89,11 +89,10 @@ def test_an_external_id_is_unique_within_its_connection_provider_and_direction(u
         Message.objects.filter(pk=second.pk).update(external_id="A")
 
 
-def test_look_ups_by_external_id_use_an_index() -> None:
-    with transaction.atomic():
-        rows("SET LOCAL enable_seqscan = off")
-        plan = rows("EXPLAIN SELECT 1 FROM messages WHERE external_id = 'A'")
-    assert "messages_external_id" in str(plan)
+def test_look_ups_by_external_id_have_an_index() -> None:
+    # Not asked of a plan: in an empty table PostgreSQL 18 likes to skip through any index that has the column.
+    found = rows("SELECT indexname FROM pg_indexes WHERE tablename = 'messages' AND indexdef LIKE '%%(external_id)'")
+    assert found == [("messages_external_id",)]
 
 
 def test_the_clock_is_the_database_s_and_only_tests_move_it() -> None:

@@ -167,12 +167,14 @@ class Delivery:
         """Look at up to `looks` due lanes, and lease up to `room`: how many were looked at, and had nothing."""
         with transaction.atomic(), database.cursor() as cursor:
             cursor.execute(_LOCK_DUE_LANES, {"overdue": self.overdue.total_seconds(), "looks": looks})
+            paces: dict[UUID, Pace] = {}
             opens_at: dict[UUID, datetime] = {}
             away: list[UUID] = []
             now = None
             for lane, now, is_connected, *pace in cursor.fetchall():
                 if is_connected:
-                    opens_at[lane] = Pace(*pace).opens_at(now)
+                    paces[lane] = Pace(*pace)
+                    opens_at[lane] = paces[lane].opens_at(now)
                 else:
                     away.append(lane)
             if now is None:
@@ -197,7 +199,10 @@ class Delivery:
                 if row[0] is None:
                     empty.append(lane)
                 else:
-                    sends.append(Send(**dict(zip(columns, row, strict=True)), token=token))
+                    send = Send(**dict(zip(columns, row, strict=True)), token=token)
+                    if send.origin == Origin.CAMPAIGN:
+                        send.window_closes_at = paces[lane].window_closes_at(now)
+                    sends.append(send)
             # Not later than a minute: cap and window may be changed meanwhile.
             waiting = {lane: min(opens_at[lane], now + LOOK_AT_LEAST) for lane in empty}
             lanes.look_at(waiting, look_again=LOOK_AGAIN)
@@ -207,12 +212,18 @@ class Delivery:
         """Commit `dispatching` for those of `sends` that may still go, and return them. The others are put back."""
         if not sends:
             return []
-        ids = [send.message_id for send in sends]
         token = sends[0].token
         # Taken before the commit, so that a process frozen around it counts as frozen.
         committed_at = time.monotonic()
         with transaction.atomic(), database.cursor() as cursor:
-            cursor.execute(_DISPATCH, {"ids": ids, "token": token})
+            cursor.execute(
+                _DISPATCH,
+                {
+                    "ids": [send.message_id for send in sends],
+                    "closes_at": [send.window_closes_at for send in sends],
+                    "token": token,
+                },
+            )
             gone = {row[0] for row in cursor.fetchall()}
             going = [send for send in sends if send.message_id in gone]
             # For whoever looks. Not for the feed: the outcome follows in a moment, or the wait gives its reason.
@@ -350,8 +361,10 @@ WHERE next.message_id IS NULL OR picked.message_id IS NOT NULL
 # Of two reactions on one message the later one stays there: an earlier one that is tried again must not follow it.
 _DISPATCH = """
 UPDATE messages m SET status = 'dispatching', dispatched_at = crm_now(), attempts = m.attempts + 1
-FROM send_lanes lane, unit_whatsapp_connections c
-WHERE m.id = ANY(%(ids)s) AND m.claim_token = %(token)s AND m.status = 'claimed'
+FROM unnest(%(ids)s::uuid[], %(closes_at)s::timestamptz[]) AS wanted (id, closes_at),
+    send_lanes lane, unit_whatsapp_connections c
+WHERE m.id = wanted.id AND m.claim_token = %(token)s AND m.status = 'claimed'
+  AND (wanted.closes_at IS NULL OR wanted.closes_at > crm_now())
   AND lane.connection_id = m.connection_id AND lane.claim_token = %(token)s AND lane.lease_until > crm_now()
   AND c.id = m.connection_id AND c.status = 'connected'
   AND (m.expires_at IS NULL OR m.expires_at > crm_now())

@@ -17,7 +17,7 @@ from messaging.delivery.verdicts import Verdict, verdict
 from messaging.models import AddressKind, Conversation, Message, MessageStatus, Origin
 from messaging.services import moved_outbound
 from units import live
-from units.gateways.errors import OutcomeUnknown
+from units.gateways.errors import GatewayError, OutcomeUnknown
 from units.gateways.evolution import SentMessage
 from units.models import WhatsAppConnection
 
@@ -46,8 +46,7 @@ def record(sends: list[Send], ages: Mapping[UUID, float] = NOW) -> None:
         else:
             with transaction.atomic():
                 _write(sends, ages, twin=_twin(sends[0]))
-    for send in sends:
-        _tell(send)
+    _tell(sends)
 
 
 def _write(sends: list[Send], ages: Mapping[UUID, float], *, twin: Message | None = None) -> None:
@@ -164,18 +163,22 @@ def _take_over(message_id: UUID, twin: Message) -> None:
         ours.update(**changes)
 
 
-def _tell(send: Send) -> None:
-    if isinstance(send.outcome, SentMessage):
-        log.info("sent", message_id=str(send.message_id), external_id=send.outcome.external_id)
-    elif send.outcome:
-        # Not what the gateway said: that has the customer's number in it, and is kept on the message.
-        log.info(
-            "send_failed",
-            message_id=str(send.message_id),
-            outcome=type(send.outcome).__name__,
-            code=send.outcome.code,
-            status=send.outcome.status,
-        )
+def _tell(sends: list[Send]) -> None:
+    # One line for all that went well: a line each took a tenth of the time of a send.
+    if sent := {
+        str(send.message_id): send.outcome.external_id for send in sends if isinstance(send.outcome, SentMessage)
+    }:
+        log.info("sent", count=len(sent), messages=sent)
+    for send in sends:
+        if isinstance(send.outcome, GatewayError):
+            # Not what the gateway said: that has the customer's number in it, and is kept on the message.
+            log.info(
+                "send_failed",
+                message_id=str(send.message_id),
+                outcome=type(send.outcome).__name__,
+                code=send.outcome.code,
+                status=send.outcome.status,
+            )
 
 
 # A campaign's message stands in the chat where it was sent, not where it was planned.

@@ -4,6 +4,7 @@ import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,8 @@ class Send:
     origin: str
     attempts: int
     token: UUID
+    # Of a campaign's: when the window closes that was open at the claim.
+    window_closes_at: datetime | None = None
     # time.monotonic() when `dispatching` was committed.
     committed_at: float = 0.0
     outcome: SentMessage | GatewayError | None = None

@@ -20,7 +20,7 @@ from messaging import lanes, people
 from messaging.contacts import consent, keywords
 from messaging.events import MessageKind
 from messaging.inbound.batch import Effects, Heard
-from messaging.models import Conversation, Direction, Message, MessageStatus, OptOutSource, Origin
+from messaging.models import Conversation, Direction, Message, OptOutSource
 from messaging.services import changes_of
 from messaging.signals import contacts_wrote
 
@@ -108,17 +108,8 @@ def _answer(effects: Effects, asked: Sequence[Heard], text: str, what: str) -> N
     connection = effects.connection
     answers = [
         Message(
-            unit_id=connection.unit_id,
-            connection=connection,
-            conversation=chat,
-            provider=connection.provider,
-            direction=Direction.OUTBOUND,
-            origin=Origin.REPLY,
+            **lanes.queued(connection, chat, address),
             body=text,
-            recipient=lanes.recipient_of(address),
-            status=MessageStatus.QUEUED,
-            due_at=ClockNow(),
-            expires_at=ClockNow() + Message.LIFETIME,
             idempotency_key=f"{what} {connection.id} {one.external_id}"[:200],
         )
         for chat in chats.select_related("contact").prefetch_related("contact__addresses").order_by("id")

@@ -222,11 +222,11 @@ class Message(UUIDPrimaryKeyModel):
                 condition=models.Q(status="sent", receipt_due_at__isnull=False),
             ),
             GinIndex(SearchWords("body"), name="messages_search"),
-            # Chats in which a message is on the way or uncertain.
+            # Chats in which a message is on the way or uncertain; and all that somebody holds, should he be dead.
             models.Index(
                 fields=["conversation", "status"],
                 name="messages_unsettled",
-                condition=models.Q(status__in=["dispatching", "uncertain"]),
+                condition=models.Q(status__in=["claimed", "dispatching", "uncertain"]),
             ),
         ]
 
@@ -253,16 +253,18 @@ class ActionStatus(models.TextChoices):
 class ChatAction(UUIDPrimaryKeyModel):
     """Something asked of the gateway in a chat that is no message, and harmless when it happens twice."""
 
-    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", db_index=False)
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", db_index=False, verbose_name=_("unit"))
     connection = TenantForeignKey(WhatsAppConnection, related_name="+", db_index=False)
-    conversation = TenantForeignKey(Conversation, related_name="actions", db_index=False)
+    conversation = TenantForeignKey(
+        Conversation, related_name="actions", db_index=False, verbose_name=_("conversation")
+    )
     # What is edited or deleted, or up to which message all are read.
-    message = TenantForeignKey(Message, null=True, related_name="actions", db_index=False)
-    kind = models.CharField(max_length=8, choices=ActionKind)
+    message = TenantForeignKey(Message, null=True, related_name="actions", db_index=False, verbose_name=_("message"))
+    kind = models.CharField(_("kind"), max_length=8, choices=ActionKind)
     # An edit's {"text"}.
     details = models.JSONField(db_default={})
-    author = models.ForeignKey(User, models.DB_SET_NULL, null=True, related_name="+")
-    status = models.CharField(max_length=8, choices=ActionStatus, db_default=ActionStatus.QUEUED)
+    author = models.ForeignKey(User, models.DB_SET_NULL, null=True, related_name="+", verbose_name=_("author"))
+    status = models.CharField(_("status"), max_length=8, choices=ActionStatus, db_default=ActionStatus.QUEUED)
     error_code = models.CharField(max_length=40, db_default="")
     attempts = models.PositiveSmallIntegerField(db_default=0)
     due_at = models.DateTimeField(db_default=ClockNow())
@@ -271,6 +273,8 @@ class ChatAction(UUIDPrimaryKeyModel):
 
     class Meta:
         db_table = "chat_actions"
+        verbose_name = _("chat action")
+        verbose_name_plural = _("chat actions")
         constraints = [
             one_of("kind", ActionKind, "chat_actions_kind"),
             one_of("status", ActionStatus, "chat_actions_status"),

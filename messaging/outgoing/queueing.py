@@ -11,7 +11,6 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
-from crm_whatsapp.db import ClockNow
 from messaging import lanes, people
 from messaging.events import MessageKind
 from messaging.models import (
@@ -21,8 +20,6 @@ from messaging.models import (
     MediaStatus,
     Message,
     MessageMedia,
-    MessageStatus,
-    Origin,
 )
 from messaging.outgoing.contents import Content, Row
 from messaging.outgoing.errors import CannotQueue, KeyReused
@@ -68,17 +65,8 @@ def queue(
             message, made = _made_once(
                 idempotency_key,
                 fingerprint,
-                unit_id=conversation.unit_id,
-                connection=connection,
-                conversation=conversation,
-                provider=connection.provider,
-                direction=Direction.OUTBOUND,
-                origin=Origin.REPLY,
                 author=author,
-                recipient=lanes.recipient_of(address),
-                status=MessageStatus.QUEUED,
-                due_at=ClockNow(),
-                expires_at=ClockNow() + Message.LIFETIME,
+                **lanes.queued(connection, conversation, address),
                 **_columns(conversation, row, reply_to),
             )
             if made:

@@ -2,13 +2,14 @@
 
 import threading
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection as database
-from django.db import connections
+from django.db import connections, transaction
 
 from campaigns.feeder import feed_campaigns
 from campaigns.models import CampaignRecipient
@@ -206,6 +207,22 @@ def test_a_paused_campaign_sends_nothing_more_though_it_was_claimed(sandbox: San
     CampaignService(made).resume()
     feed_campaigns()
     assert deliver(1) == 1
+
+
+def test_a_campaign_message_claimed_before_quiet_hours_does_not_leave_in_them(unit: Unit, phone: str) -> None:
+    now = datetime.now(ZoneInfo(unit.time_zone))
+    window = {"window_start": (now - timedelta(hours=1)).time(), "window_end": (now + timedelta(minutes=30)).time()}
+    WhatsAppConnection.objects.update(**window)
+    campaign(unit, people=1)
+    feed_campaigns()
+    delivery = Delivery()
+    claimed = delivery.claim(5)
+    # Frozen for an hour, but the lease is still its own.
+    SendLane.objects.update(lease_until=ClockNow() + timedelta(days=1))
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute("SET LOCAL crm.clock_offset = '1 hour'")
+        assert (len(claimed), delivery.dispatch(claimed)) == (1, [])
+    assert statuses() == [S.QUEUED]
 
 
 def test_a_lease_that_ran_out_frees_the_lane_and_says_what_is_known(unit: Unit, phone: str) -> None:  # I4

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -304,3 +305,19 @@ def test_lanes_come_before_the_feed_for_everybody(unit: Unit) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+def test_an_outcome_that_is_just_being_recorded_is_not_swept(unit: Unit, phone: str) -> None:
+    delivery = Delivery()
+    reply(unit)
+    delivery.dispatch(delivery.claim(5))
+    SendLane.objects.update(lease_until=ClockNow() - timedelta(seconds=1))
+    recording = database.copy()
+    with closing(recording), recording.cursor() as cursor:
+        recording.set_autocommit(False)
+        cursor.execute("SELECT 1 FROM messages FOR NO KEY UPDATE")
+        sweep()
+    assert statuses() == [S.DISPATCHING]
+    assert SendLane.objects.get().claim_token
+    sweep()
+    assert statuses() == [S.UNCERTAIN]
