@@ -233,7 +233,7 @@ def first_people(campaign: Campaign, number: int) -> list[Contact]:
         branches.append(f"(SELECT id FROM ({sql}) AS branch ORDER BY id LIMIT %s)")  # noqa: S608
         parameters += [*values, FIRST_GIVEN]
     given = f"SELECT id FROM ({' UNION '.join(branches)}) AS given ORDER BY id LIMIT %s"  # noqa: S608
-    judged, more = _judged(campaign, given, [*parameters, FIRST_GIVEN])
+    judged, more = _judged(campaign, given, [*parameters, FIRST_GIVEN], few=True)
     with database.cursor() as cursor:
         first = f"SELECT id FROM ({judged}) AS judged WHERE reason IS NULL ORDER BY id LIMIT %s"  # noqa: S608
         cursor.execute(first, [*more, number])
@@ -267,10 +267,7 @@ def slice_of(campaign: Campaign, size: int) -> _SQL:
         branches.append(f"(SELECT id FROM ({sql}) AS branch WHERE id > %s ORDER BY id LIMIT %s)")  # noqa: S608
         parameters += [*values, after, size]
     given = f"SELECT id FROM ({' UNION '.join(branches)}) AS given ORDER BY id LIMIT %s"  # noqa: S608
-    judged, more = judge(campaign.pk, campaign.unit_id, "SELECT id FROM given", [], campaign.audience)
-    # The people of a slice follow one another: a stretch of each index is read, and not all of a million each time.
-    for table, column in (("a", "a.contact_id"), ("c", "c.id"), ("l", "l.contact_id"), ("t", "t.contact_id")):
-        judged = judged.replace(f"/* stretch of {table} */", _STRETCH.format(column=column))
+    judged, more = _judged(campaign, "SELECT id FROM given", [], few=True)
     return (
         f"WITH given AS MATERIALIZED ({given}), inserted AS ("  # noqa: S608
         "INSERT INTO campaign_recipients (unit_id, campaign_id, contact_id, status, error_message)"
@@ -283,7 +280,9 @@ def slice_of(campaign: Campaign, size: int) -> _SQL:
 
 
 def _given(campaign: Campaign) -> _SQL:
-    branches = _branches(campaign)
+    # Everyone are all whom recipients and lists may add; but for groups, of which a list may have some.
+    is_all = campaign.audience.get("everyone") and not campaign.audience.get("contacts")
+    branches = _branches(campaign)[: 1 if is_all else None]
     return " UNION ".join(sql for sql, _parameters in branches), [
         value for _sql, values in branches for value in values
     ]
@@ -332,67 +331,58 @@ def _tags_of_import(unit_id: UUID, import_id: str | None) -> list[UUID]:
     return list(tags.filter(folded__in=[Lower(Value(name)) for name in names]).values_list("pk", flat=True))
 
 
-def _judged(campaign: Campaign, given: str, parameters: list[Any]) -> _SQL:
-    return judge(campaign.pk, campaign.unit_id, given, parameters, campaign.audience)
-
-
-def judge(campaign_id: UUID | None, unit_id: UUID, given: str, parameters: list[Any], spec: Mapping[str, Any]) -> _SQL:
-    """A statement with `id` and `reason` (null: gets it) for each contact of the statement `given`.
-
-    Joined as sets and not asked contact by contact: for a million that is minutes.
-    """
-    tags, days = spec.get("exclude_tags") or [], spec.get("exclude_contacted_within_days") or 0
-    joins, reasons, more = "", "", []
-    if tags:
-        joins += (
-            " LEFT JOIN (SELECT DISTINCT t.contact_id FROM contact_tags t JOIN given_people g ON g.id = t.contact_id"
-            " WHERE t.tag_id = ANY(%s::uuid[]) /* stretch of t */) AS tagged ON tagged.contact_id = c.id"
-        )
-        reasons += " WHEN tagged.contact_id IS NOT NULL THEN 'excluded_tag'"
-        more.append(tags)
-    if days:
-        joins += (
-            " LEFT JOIN (SELECT DISTINCT l.contact_id FROM campaign_recipients l"
-            " JOIN given_people g ON g.id = l.contact_id WHERE l.unit_id = %s AND l.campaign_id IS DISTINCT FROM %s"
-            " AND l.sent_at > (SELECT crm_now() - make_interval(days => %s)) /* stretch of l */) AS lately"
-            " ON lately.contact_id = c.id"
-        )
-        reasons += " WHEN lately.contact_id IS NOT NULL THEN 'contacted_lately'"
-        more += [unit_id, campaign_id, days]
+def _judged(campaign: Campaign, given: str, parameters: list[Any], *, few: bool = False) -> _SQL:
+    """A statement with `id` and `reason` (null: gets it) for each contact of the statement `given`."""
+    spec, reasons = campaign.audience, always(few=few)
+    values: list[Any] = [settings.NUMBER_CHECK_AGAIN]
+    if tags := spec.get("exclude_tags"):
+        reasons += f" WHEN EXISTS ({_TAGGED} {_one_by_one(few)}) THEN 'excluded_tag'"
+        values.append(tags)
+    if days := spec.get("exclude_contacted_within_days"):
+        reasons += f" WHEN EXISTS ({_LATELY}) THEN 'contacted_lately'"
+        values += [campaign.pk, days]
     return (
-        f"WITH given_people AS ({given}), reach AS ({_REACH_OF_ALL}) SELECT c.id, CASE {ALWAYS} {reasons} END AS reason"  # noqa: S608
-        " FROM given_people g JOIN contacts c ON c.id = g.id LEFT JOIN reach ON reach.contact_id = c.id"
-        f"{joins} WHERE c.unit_id = %s /* stretch of c */",
-        [*parameters, settings.NUMBER_CHECK_AGAIN, *more, unit_id],
+        f"SELECT c.id, CASE {reasons} END AS reason"  # noqa: S608
+        f" FROM ({given}) AS given CROSS JOIN LATERAL (SELECT * FROM contacts WHERE id = given.id {_one_by_one(few)}) c"
+        " WHERE c.unit_id = %s",
+        [*values, *parameters, campaign.unit_id],
     )
 
 
-# What is known of the addresses `a` of a contact: any that may be sent to counts. A phone in a form that no number has
-# never may; one that was not on WhatsApp a good while ago is asked about again (`messaging.number_checks.needs_check`).
-_IS_VALID = r"(a.kind <> 'phone' OR a.value ~ '^\+[1-9][0-9]{6,14}$')"
-REACH = f"""
-    bool_or(o.id IS NOT NULL) AS opted_out,
-    bool_or({_IS_VALID}) AS is_valid,
-    bool_or({_IS_VALID} AND (a.not_on_whatsapp_at IS NULL OR a.kind = 'phone'
-        AND greatest(a.not_on_whatsapp_at, a.checked_at) < crm_now() - %(check_again)s)) AS is_reachable
-"""
-OPTED_OUT = """
-    LEFT JOIN opt_outs o ON o.unit_id = a.unit_id AND o.kind = a.kind AND o.value = a.value AND o.lifted_at IS NULL
-"""
-_REACH_OF_ALL = (
-    f"SELECT a.contact_id, {REACH.replace('%(check_again)s', '%s')} FROM given_people g"  # noqa: S608
-    f" JOIN contact_addresses a ON a.contact_id = g.id {OPTED_OUT}"
-    " WHERE true /* stretch of a */ GROUP BY a.contact_id"
-)
-_FIRST, _LAST = "SELECT id FROM given ORDER BY id LIMIT 1", "SELECT id FROM given ORDER BY id DESC LIMIT 1"
-_STRETCH = f"AND {{column}} BETWEEN ({_FIRST}) AND ({_LAST})"
+def always(*, few: bool) -> str:
+    """The reasons that hold for every campaign, of a contact `c`; one parameter: settings.NUMBER_CHECK_AGAIN.
 
-# The reasons that hold for every campaign, of a contact `c` and its `reach`.
-ALWAYS = """
-WHEN c.is_group THEN 'group'
-WHEN c.blocked_at IS NOT NULL THEN 'blocked'
-WHEN reach.opted_out THEN 'opted_out'
-WHEN reach.contact_id IS NULL THEN 'no_address'
-WHEN NOT reach.is_valid THEN 'invalid_number'
-WHEN NOT reach.is_reachable THEN 'not_on_whatsapp'
+    `few`: asked person by person, by indexes; else PostgreSQL may read all opt-outs at once, and remember them.
+    Questions, and no joins with sets that are grouped beforehand: without statistics, as right after an import, such a
+    set is made up anew for each person, and a sample takes minutes.
+    An address counts when it may be sent to. A phone in a form that no number has never may; one that was not on
+    WhatsApp a good while ago is asked about again (`messaging.number_checks.needs_check`).
+    """
+    return f"""
+    WHEN c.is_group THEN 'group'
+    WHEN c.blocked_at IS NOT NULL THEN 'blocked'
+    WHEN EXISTS (
+        SELECT 1 FROM contact_addresses a
+        JOIN opt_outs o ON o.unit_id = a.unit_id AND o.kind = a.kind AND o.value = a.value AND o.lifted_at IS NULL
+        WHERE a.contact_id = c.id {_one_by_one(few)}) THEN 'opted_out'
+    WHEN NOT EXISTS ({_ADDRESS} AND {_IS_VALID} AND (a.not_on_whatsapp_at IS NULL OR a.kind = 'phone'
+            AND greatest(a.not_on_whatsapp_at, a.checked_at) < crm_now() - %s) {_one_by_one(few)}) THEN CASE
+        WHEN NOT EXISTS ({_ADDRESS}) THEN 'no_address'
+        WHEN NOT EXISTS ({_ADDRESS} AND {_IS_VALID}) THEN 'invalid_number'
+        ELSE 'not_on_whatsapp' END
+    """  # noqa: S608
+
+
+def _one_by_one(few: bool) -> str:
+    """Behind a question about one contact: it is not to be answered for all of them first."""
+    return "OFFSET 0" if few else ""
+
+
+_ADDRESS = "SELECT 1 FROM contact_addresses a WHERE a.contact_id = c.id"
+_IS_VALID = r"(a.kind <> 'phone' OR a.value ~ '^\+[1-9][0-9]{6,14}$')"
+_TAGGED = "SELECT 1 FROM contact_tags t WHERE t.contact_id = c.id AND t.tag_id = ANY(%s::uuid[])"
+# As far as it is over: who has just been chosen by another campaign is left out when it is his turn (`picking`).
+_LATELY = """
+    SELECT 1 FROM campaign_recipients l WHERE l.contact_id = c.id AND l.campaign_id IS DISTINCT FROM %s
+      AND l.sent_at > (SELECT crm_now() - make_interval(days => %s))
 """

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import connection as database
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import audience, content
+from campaigns import audience, content, lost
 from campaigns.models import Campaign, CampaignVariant
 from campaigns.refusals import NotPossible
 from messaging.contacts.segments import InvalidFilter
@@ -113,6 +113,7 @@ def require_ready(campaign: Campaign) -> None:
             raise NotPossible(_("This campaign has no recipients. Choose who gets it first."), "audience")
     except InvalidFilter as error:
         raise NotPossible(error.message, "audience") from error
+    lost.require_whole(campaign)
     require_end(campaign.ends_at)
 
 
@@ -127,13 +128,19 @@ def require_end(ends_at: datetime | None) -> None:
         raise NotPossible(_("The end of this campaign has passed. Set a later one."), "ends_at")
 
 
-def require_more(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Raises NotPossible when `after` gives fewer people than `before`: some may have it already."""
+def require_more(unit: Unit, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Raises NotPossible when `after` gives fewer people than `before`: some may have it already.
+
+    What has been deleted gives nobody any more.
+    """
+    if after.get("everyone"):
+        return
+    gone = lost.gone(unit.pk, before)
     for source in ("tags", "segments", "contacts"):
-        if set(before.get(source, [])) - set(after.get(source, [])) and not after.get("everyone"):
+        if set(before.get(source, [])) - set(after.get(source, [])) - gone.get(source, set()):
             raise NotPossible(_only_more(), "audience")
     for source in ("everyone", "import"):
-        if before.get(source) and before[source] != after.get(source) and not after.get("everyone"):
+        if before.get(source) and before[source] != after.get(source) and source not in gone:
             raise NotPossible(_only_more(), "audience")
 
 

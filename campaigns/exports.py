@@ -13,6 +13,7 @@ from django.utils.translation import pgettext
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignVariant, RecipientStatus
 from messaging.models import AddressKind, ContactAddress
+from messaging.phones import shown
 from messaging.serializers import error_sentence
 
 # Read in slices of their key: no transaction stays open for as long as a slow reader takes.
@@ -54,7 +55,6 @@ _COLUMNS = (
     "message__read_at",
     "replied_at",
     "opted_out_at",
-    "contact_id",
 )
 
 
@@ -70,23 +70,22 @@ def _names() -> list[str]:
         pgettext("recipient", "Read at"),
         pgettext("recipient", "Replied at"),
         pgettext("recipient", "Opted out at"),
-        _("Contact"),
     ]
 
 
 def _line(row: tuple[Any, ...], zone: ZoneInfo) -> list[Any]:
-    _id, name, phone, status, variant, error, *times, contact = row
+    _id, name, phone, status, variant, error, *times = row
     return [
         name,
-        phone,
+        # As people write it; the plus of E.164 would be guarded like a formula.
+        shown(phone) if phone else "",
         str(RecipientStatus(status).label),
         "" if variant is None else str(CampaignVariant(position=variant)),
         str(error_sentence(error)) if error else "",
-        *(_shown(time, zone) for time in times),
-        str(contact),
+        *(_moment(time, zone) for time in times),
     ]
 
 
-def _shown(time: datetime | None, zone: ZoneInfo) -> str:
+def _moment(time: datetime | None, zone: ZoneInfo) -> str:
     """As spreadsheets read it; without a zone, which they do not."""
     return time.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S") if time else ""

@@ -3,37 +3,35 @@
 A pass over all campaigns takes a fixed number of statements, and two when there is nothing to do:
 
 1. look: where each campaign and its number stand, without a lock
-2. of those with something to do, so many at a time: lock their rows, so that pausing waits for us and of two feeders
-   one passes by; look again
+2. of those with something to do, so many at a time: lock their rows, so that pausing waits for us, and their units, so
+   that of two feeders one passes by; look again
 3. take back what cannot go for long, end what has outlived its end
 4. pick who is next, judge them (consent, blocks, numbers, tags) and write their texts
 5. make the conversations, messages and files, and wake the lanes; skip who gets nothing, with the reason
 6. complete the campaigns in which nobody is left
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import batched
+from datetime import timedelta
+from itertools import batched, chain
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.conf import settings
-from django.db import IntegrityError, transaction
 from django.db import connection as database
-from django.db.models import Q
+from django.db import transaction
 
-from campaigns import audience, content
+from campaigns import content, lost, picking, trouble
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService, NotPossible, change_of, content_of, leave_out, withdraw
+from campaigns.picking import Next
+from campaigns.services import CampaignService, NotPossible, change_of, content_of
+from campaigns.standing import Standing, look
+from campaigns.withdrawing import hold, leave_out, take_back, withdraw
 from crm_whatsapp.db import ClockNow
-from messaging import lanes, number_checks
+from messaging import lanes
 from messaging.models import (
-    AddressKind,
     Attachment,
-    ContactAddress,
     Conversation,
     ConversationStatus,
     Direction,
@@ -43,7 +41,6 @@ from messaging.models import (
 )
 from messaging.outgoing.errors import CannotQueue
 from messaging.outgoing.queueing import attach
-from messaging.pace import NEVER, PACE_COLUMNS, Pace
 from units import live
 
 log = structlog.get_logger(__name__)
@@ -51,161 +48,63 @@ log = structlog.get_logger(__name__)
 C = CampaignStatus
 R = RecipientStatus
 
-# Messages of one campaign that may go as soon as the lane is free …
-AHEAD = 2
-# … and with those that must wait for their chat to be settled, or for another attempt.
-AHEAD_MOST = 50
 # Campaigns whose rows are locked at a time: a tenth of a second or so, for which a pause waits.
 AT_ONCE = 100
 # People looked at for a campaign: a few more than there is room for; then, when those are left out or not checked yet,
 # so many; and when all of those are left out, so many.
 LOOKS = (2, 40, 1000)
-LATELY = "exclude_contacted_within_days"
-# What is queued goes back when its lane opens later than this: it must not expire on the lane.
-SOON = timedelta(hours=1)
 # What was on the way while its campaign was cancelled has come back, or never does, well before.
 RETURNS_WITHIN = timedelta(hours=6)
+LATELY = "exclude_contacted_within_days"
 
 
 def start_due() -> int:
     """Start scheduled campaigns whose time has come, also when nobody was there at that time; the number of them."""
-    started = 0
-    for campaign in Campaign.objects.filter(status=C.SCHEDULED, scheduled_at__lte=ClockNow()):
-        try:
-            CampaignService(campaign).dispatch()
-            started += 1
-        except NotPossible as refusal:
-            # Not when somebody else was faster: then it is not scheduled any more.
-            if Campaign.objects.filter(pk=campaign.pk, status=C.SCHEDULED).move_to(
-                C.FAILED, status_reason=str(refusal.message)
-            ):
-                log.warning("campaign_not_started", campaign_id=str(campaign.pk))
-    return started
+    due = Campaign.objects.filter(status=C.SCHEDULED, scheduled_at__lte=ClockNow()).values_list("pk", flat=True)
+    return sum(sum(trouble.apart("start", [pk], lambda ids: _start(*ids))) for pk in due)
 
 
-def take_back_returned() -> int:
-    """Messages that were on the way while their campaign was paused or cancelled, and came back unsent; how many.
-
-    Each under the lock of the campaign's row, as pausing has it: of the two one sees what the other did. Nothing that a
-    person has had sent again since the end of its campaign is taken away.
-    """
-    with database.cursor() as cursor:
-        parameters: dict[str, Any] = {"for": RETURNS_WITHIN}
-        cursor.execute(_RETURNED, parameters)
-        ids = [row[0] for row in cursor.fetchall()]
-    taken = 0
-    for pk in ids:
-        with transaction.atomic():
-            rows = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk)
-            campaign = rows.filter(status__in=[C.PAUSED, C.CANCELLED]).first()
-            if campaign is None:
-                continue
-            returned = Q(attempts__gt=0)
-            if campaign.status == C.CANCELLED:
-                returned &= Q(created_at__lt=campaign.finished_at)
-            taken += withdraw([pk], only=returned)
-            if campaign.status == C.CANCELLED:
-                leave_out(campaign, R.CANCELLED, None)
-            live.publish([change_of(campaign)])
-    return taken
+def _start(pk: UUID) -> int:
+    """1, or 0 when it cannot start or somebody was faster."""
+    try:
+        CampaignService(Campaign.objects.get(pk=pk)).dispatch()
+    except NotPossible as refusal:
+        # Not when somebody else was faster: then it is not scheduled any more.
+        if Campaign.objects.filter(pk=pk, status=C.SCHEDULED).move_to(C.FAILED, status_reason=str(refusal.message)):
+            log.warning("campaign_not_started", campaign_id=str(pk))
+        return 0
+    return 1
 
 
 def feed_campaigns() -> None:
     """Feed, or finish, every campaign that is sending; and nobody has messages waiting who has been stopped."""
     take_back_returned()
-    for some in batched([one.id for one in _look() if one.has_something_to_do], AT_ONCE, strict=False):
-        try:
-            _feed(some)
-        except IntegrityError:
-            # A contact among them was merged or deleted at that moment; the next pass finds what became of it.
-            log.info("feed_again", campaigns=len(some))
+    all_of_them = {one.id: one for one in look()}
+
+    def with_something_to_do(ids: Sequence[UUID]) -> list[UUID]:
+        return [pk for pk in ids if all_of_them[pk].has_something_to_do]
+
+    due = chain.from_iterable(trouble.apart("look", list(all_of_them), with_something_to_do))
+    for some in batched(due, AT_ONCE, strict=False):
+        trouble.apart("feed", some, _feed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """A campaign that is sending, and its number, at `now` by the database."""
+def take_back_returned() -> None:
+    """Messages that were on the way while their campaign was paused or cancelled, and came back unsent.
 
-    id: UUID
-    connection_id: UUID | None
-    provider: str | None
-    is_connected: bool
-    now: datetime
-    has_ended: bool
-    is_filled: bool
-    is_paced: bool
-    # Messages that are queued or sending, those of them that wait for something else than the lane, and those queued.
-    under_way: int
-    stuck: int
-    queued: int
-    # Queued to chats that wait for a settlement.
-    unsettled: int
-    has_pending: bool
-    pace: Pace | None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether what is queued now may go as soon as its turn comes."""
-        if not self.is_connected or self.pace is None or self.pace.campaigns_held_at is not None:
-            return False
-        return self.pace.cap_lifts_at(self.now) is None and self.pace.window_opens_at(self.now) is None
-
-    @property
-    def goes_back(self) -> bool:
-        """Whether what is queued must not stay on the lane."""
-        if not self.queued:
-            return False
-        if self.has_ended or not self.is_connected or self.pace is None:
-            return True
-        if self.is_paced and self.unsettled:
-            return True
-        if self.is_open:
-            return False
-        opens_at = self.pace.opens_at(self.now)
-        return opens_at == NEVER or opens_at - self.now > SOON
-
-    @property
-    def room(self) -> int:
-        """How many more may be queued."""
-        if self.has_ended or not self.is_open:
-            return 0
-        if self.is_paced:
-            return 1 - self.under_way
-        return min(AHEAD - (self.under_way - self.stuck), AHEAD_MOST - self.under_way)
-
-    @property
-    def is_complete(self) -> bool:
-        return (self.is_filled or self.has_ended) and not self.has_pending and not self.under_way
-
-    @property
-    def has_something_to_do(self) -> bool:
-        return self.is_complete or self.goes_back or (self.has_pending and (self.has_ended or self.room > 0))
-
-
-def _look(ids: Sequence[UUID] | None = None) -> list[_Standing]:
-    """Where campaigns that are sending stand: all, those that have waited longest first, or `ids`."""
+    Each campaign under the lock of its row, as pausing has it: of the two one sees what the other did.
+    """
     with database.cursor() as cursor:
-        cursor.execute(_LOOK, {"ids": None if ids is None else list(ids)})
-        return [_standing(row) for row in cursor.fetchall()]
+        parameters: dict[str, Any] = {"for": RETURNS_WITHIN}
+        cursor.execute(_RETURNED, parameters)
+        stopped = [row[0] for row in cursor.fetchall()]
+    for pk in stopped:
+        trouble.apart("take back", [pk], _take_back)
 
 
-def _standing(row: Sequence[Any]) -> _Standing:
-    """From a row of `_LOOK`."""
-    pace = Pace(*row[13:]) if row[1] else None
-    return _Standing(*[*row[:13], pace])
-
-
-@dataclass(slots=True)
-class _Next:
-    """Somebody who is next in a campaign, and all that is known of him."""
-
-    campaign_id: UUID
-    recipient_id: UUID
-    contact_id: UUID
-    person: content.Person
-    reason: str | None
-    address: ContactAddress | None
-    conversation_id: UUID | None
-    rendered: content.Rendered | None = None
+def _take_back(ids: Sequence[UUID]) -> None:
+    with transaction.atomic():
+        live.publish([change_of(campaign) for campaign in take_back(ids)])
 
 
 @dataclass(slots=True)
@@ -213,9 +112,9 @@ class _Pass:
     """What one pass over some locked campaigns does."""
 
     campaigns: dict[UUID, Campaign]
-    standings: dict[UUID, _Standing]
+    standings: dict[UUID, Standing]
     texts: dict[UUID, content.Texts] = field(default_factory=dict)
-    ready: list[_Next] = field(default_factory=list)
+    ready: list[Next] = field(default_factory=list)
     skipped: list[tuple[UUID, str]] = field(default_factory=list)
     unchecked: set[UUID] = field(default_factory=set)
     concerned: set[UUID] = field(default_factory=set)
@@ -225,18 +124,27 @@ def _feed(ids: Sequence[UUID]) -> None:
     """Queue the next few messages of these campaigns, and complete those in which nobody is left."""
     with transaction.atomic():
         rows = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(pk__in=ids, status=C.PROCESSING)
-        campaigns = {campaign.pk: campaign for campaign in rows.order_by("pk")}
+        campaigns = {campaign.pk: campaign for campaign in _ours(list(rows.order_by("pk")))}
         if not campaigns:
             return
-        work = _Pass(campaigns, {one.id: one for one in _look(list(campaigns))})
+        work = _Pass(campaigns, {one.id: one for one in look(list(campaigns))})
         if back := [one.id for one in work.standings.values() if one.goes_back]:
             withdraw(back)
         _end(work)
         _choose(work)
+        _hold_without_tags(work)
         if work.ready or work.skipped:
             _write(work)
         _complete(work)
         live.publish([change_of(campaigns[pk]) for pk in work.concerned])
+
+
+def _ours(campaigns: list[Campaign]) -> list[Campaign]:
+    """Those whose units nobody else feeds at this moment: two of one unit must see whom the other has chosen."""
+    with database.cursor() as cursor:
+        cursor.execute(_LOCK_UNITS, [sorted({campaign.unit_id for campaign in campaigns})])
+        units = {row[0] for row in cursor.fetchall()}
+    return [campaign for campaign in campaigns if campaign.unit_id in units]
 
 
 def _end(work: _Pass) -> None:
@@ -253,15 +161,16 @@ def _choose(work: _Pass) -> None:
     """Find who is next in each campaign, as many as there is room for, and who of those before them is left out."""
     room = {one.id: one.room for one in work.standings.values() if one.room > 0 and not one.goes_back}
     after: dict[UUID, UUID] = dict.fromkeys(room, UUID(int=0))
+    paced = {one.id for one in work.standings.values() if one.is_paced}
     chosen: set[UUID] = set()
-    for look in LOOKS:
-        wanted = {pk: left + look if look == LOOKS[0] else look for pk, left in room.items()}
+    for most in LOOKS:
+        wanted = {pk: left + most if most == LOOKS[0] else most for pk, left in room.items()}
         if not wanted:
             return
-        found = _pick(work, wanted, after)
+        found = picking.pick(wanted, after, paced)
         if not work.texts:
             work.texts = content.texts_of(list(work.campaigns.values()))
-        unchecked = _unchecked(found)
+        unchecked = picking.unchecked_of(found)
         waiting: set[UUID] = set()
         seen: dict[UUID, int] = dict.fromkeys(room, 0)
         for one in found:
@@ -280,11 +189,23 @@ def _choose(work: _Pass) -> None:
                 room[one.campaign_id] -= 1
         work.unchecked |= unchecked
         # Who is not checked yet is asked about in this look's number; no use in asking about more.
-        done = waiting if look != LOOKS[0] else set()
+        done = waiting if most != LOOKS[0] else set()
         room = {pk: left for pk, left in room.items() if left and pk not in done and seen[pk] == wanted[pk]}
 
 
-def _judge(work: _Pass, one: _Next) -> bool:
+def _hold_without_tags(work: _Pass) -> None:
+    """Whoever lost the tag by which he was left out must not get it: the campaign waits for a person to choose again.
+
+    Looked at after the pick: a tag that is here now was here then.
+    """
+    held = lost.without_exclusions(work.campaigns.values())
+    if held:
+        work.ready = [one for one in work.ready if one.campaign_id not in held]
+        hold(held, str(lost.NO_EXCLUSION))
+        work.concerned |= held
+
+
+def _judge(work: _Pass, one: Next) -> bool:
     """Whether he gets his message; else the reason is noted."""
     if one.reason is None:
         one.rendered = content.render(work.texts[one.campaign_id], one.person, one.recipient_id)
@@ -295,41 +216,6 @@ def _judge(work: _Pass, one: _Next) -> bool:
     return one.reason is None
 
 
-def _pick(work: _Pass, wanted: dict[UUID, int], after: dict[UUID, UUID]) -> list[_Next]:
-    """The next `wanted` of each campaign behind `after`, with all that is known of them, in their order."""
-    ids = list(wanted)
-    parameters: dict[str, Any] = {
-        "campaigns": ids,
-        "counts": list(wanted.values()),
-        "after": [after[pk] for pk in ids],
-        "paced": [work.standings[pk].is_paced for pk in ids],
-        "check_again": settings.NUMBER_CHECK_AGAIN,
-    }
-    with database.cursor() as cursor:
-        cursor.execute(_PICK, parameters)
-        found = []
-        for campaign, recipient, contact, name, attributes, phone, reason, conversation, *address in cursor.fetchall():
-            # A cursor of Django's leaves jsonb as text, for its JSONField to read.
-            person = content.Person(name, phone or "", json.loads(attributes))
-            row = _address(*address) if address[0] else None
-            found.append(_Next(campaign, recipient, contact, person, reason, row, conversation))
-    return sorted(found, key=lambda one: one.recipient_id)
-
-
-def _address(pk: UUID, kind: str, value: str, jid: str) -> ContactAddress:
-    return ContactAddress(id=pk, kind=AddressKind(kind), value=value, jid=jid)
-
-
-def _unchecked(found: Iterable[_Next]) -> set[UUID]:
-    """Addresses that WhatsApp has to be asked about first; it is asked."""
-    ids = {one.address.pk for one in found if one.address and one.reason is None}
-    needed = ContactAddress.objects.filter(pk__in=ids).filter(number_checks.needs_check())
-    unchecked = set(needed.values_list("pk", flat=True))
-    if unchecked:
-        number_checks.want(ContactAddress.objects.filter(pk__in=unchecked))
-    return unchecked
-
-
 def _write(work: _Pass) -> None:
     """Make the messages of those who are ready, and move all recipients to where they are now."""
     locked = _locked([one.recipient_id for one in work.ready] + [recipient for recipient, _reason in work.skipped])
@@ -337,7 +223,7 @@ def _write(work: _Pass) -> None:
     conversations = _conversations(work, ready)
     messages: list[Message] = []
     files: list[tuple[int, Attachment]] = []
-    queued: list[_Next] = []
+    queued: list[Next] = []
     for one in ready:
         try:
             message = _message(work, one, conversations[one.campaign_id, one.contact_id])
@@ -372,7 +258,7 @@ def _locked(recipient_ids: list[UUID]) -> set[UUID]:
     return set(rows.filter(pk__in=recipient_ids, status=R.PENDING).values_list("pk", flat=True))
 
 
-def _conversations(work: _Pass, ready: list[_Next]) -> dict[tuple[UUID, UUID], UUID]:
+def _conversations(work: _Pass, ready: list[Next]) -> dict[tuple[UUID, UUID], UUID]:
     """The conversation by campaign and contact, made where there is none. Raises IntegrityError for who is gone."""
     known = {one.contact_id: one.conversation_id for one in ready}
     missing = {one.contact_id: work.campaigns[one.campaign_id].unit_id for one in ready if not one.conversation_id}
@@ -390,7 +276,7 @@ def _conversations(work: _Pass, ready: list[_Next]) -> dict[tuple[UUID, UUID], U
     return {(one.campaign_id, one.contact_id): chat for one in ready if (chat := known[one.contact_id])}
 
 
-def _message(work: _Pass, one: _Next, conversation_id: UUID) -> Message:
+def _message(work: _Pass, one: Next, conversation_id: UUID) -> Message:
     """One recipient's message, due when the campaign's own pace allows. Raises CannotQueue."""
     campaign, standing = work.campaigns[one.campaign_id], work.standings[one.campaign_id]
     if one.rendered is None or one.address is None or standing.connection_id is None or standing.provider is None:
@@ -429,81 +315,11 @@ def _complete(work: _Pass) -> None:
             work.concerned.add(pk)
 
 
-_LOOK = f"""
-SELECT k.id, c.id, c.provider, coalesce(c.status = 'connected', false), crm_now(),
-       coalesce(k.ends_at <= crm_now(), false), k.audience_done_at IS NOT NULL, k.interval_seconds IS NOT NULL,
-       under.way, under.stuck, under.queued, under.unsettled,
-       EXISTS (SELECT 1 FROM campaign_recipients r WHERE r.campaign_id = k.id AND r.status = 'pending'),
-       {PACE_COLUMNS}
-FROM campaigns k
-JOIN units u ON u.id = k.unit_id
-LEFT JOIN unit_whatsapp_connections c ON c.unit_id = k.unit_id
-LEFT JOIN LATERAL (
-    SELECT l.next_send_at, l.day, l.sent_today FROM send_lanes l WHERE l.connection_id = c.id
-    UNION ALL SELECT c.created_at, NULL, 0 LIMIT 1
-) lane ON true
-CROSS JOIN LATERAL (
-    SELECT count(*) AS way, count(*) FILTER (WHERE r.status = 'queued') AS queued,
-           count(*) FILTER (WHERE r.status = 'queued' AND chat.is_unsettled) AS unsettled,
-           count(*) FILTER (WHERE r.status = 'queued' AND (m.due_at > crm_now() OR chat.is_unsettled)) AS stuck
-    FROM campaign_recipients r
-    LEFT JOIN messages m ON m.id = r.message_id
-    LEFT JOIN LATERAL (
-        SELECT EXISTS (
-            SELECT 1 FROM messages open
-            WHERE open.conversation_id = m.conversation_id AND open.status IN ('dispatching', 'uncertain')
-        ) AS is_unsettled) chat ON true
-    WHERE r.campaign_id = k.id AND r.status IN ('queued', 'sending')
-) under
-WHERE k.status = 'processing' AND (%(ids)s::uuid[] IS NULL OR k.id = ANY(%(ids)s::uuid[]))
-ORDER BY k.started_at, k.id
-"""  # noqa: S608 - our own columns
-
-# An own pace is exact with one message ahead, so nobody is chosen whose chat would keep it waiting.
-_PICK = f"""
-SELECT wanted.campaign_id, r.id, c.id, c.name, c.attributes,
-       (SELECT p.value FROM contact_addresses p WHERE p.contact_id = c.id AND p.kind = 'phone'
-        ORDER BY p.created_at DESC, p.id DESC LIMIT 1),
-       CASE {audience.ALWAYS}
-         WHEN EXISTS (SELECT 1 FROM contact_tags t WHERE t.contact_id = c.id AND t.tag_id IN (
-                SELECT tag.id::uuid FROM jsonb_array_elements_text(k.audience->'exclude_tags') AS tag (id)))
-           THEN 'excluded_tag'
-         WHEN k.audience->>'exclude_contacted_within_days' IS NOT NULL AND EXISTS (
-                SELECT 1 FROM campaign_recipients l LEFT JOIN messages n ON n.id = l.message_id
-                WHERE l.contact_id = c.id AND l.campaign_id <> k.id AND (l.status IN ('queued', 'sending')
-                  OR CASE l.status WHEN 'uncertain' THEN n.dispatched_at ELSE l.sent_at END
-                    > crm_now() - make_interval(days => (k.audience->>'exclude_contacted_within_days')::int)))
-           THEN 'contacted_lately'
-         -- Only a person can tell what became of an earlier message, and until then nothing goes to that chat.
-         WHEN EXISTS (SELECT 1 FROM messages open WHERE open.conversation_id = v.id
-                AND open.status = 'uncertain' AND open.look_up_due_at IS NULL)
-           THEN 'unsettled'
-       END,
-       v.id, best.id, best.kind, best.value, best.jid
-FROM unnest(%(campaigns)s::uuid[], %(counts)s::int[], %(after)s::uuid[], %(paced)s::bool[])
-    AS wanted (campaign_id, count, after, is_paced)
-JOIN campaigns k ON k.id = wanted.campaign_id
-CROSS JOIN LATERAL (
-    SELECT r.id, r.contact_id FROM campaign_recipients r
-    WHERE r.campaign_id = wanted.campaign_id AND r.status = 'pending' AND r.id > wanted.after
-      AND NOT (wanted.is_paced AND EXISTS (
-        SELECT 1 FROM conversations chat JOIN messages open ON open.conversation_id = chat.id
-        WHERE chat.unit_id = r.unit_id AND chat.contact_id = r.contact_id
-          AND (open.status = 'dispatching' OR open.status = 'uncertain' AND open.look_up_due_at IS NOT NULL)))
-    ORDER BY r.id LIMIT wanted.count
-) r
-JOIN contacts c ON c.id = r.contact_id
-LEFT JOIN conversations v ON v.unit_id = k.unit_id AND v.contact_id = c.id
-LEFT JOIN LATERAL (
-    SELECT a.contact_id, {audience.REACH}
-    FROM contact_addresses a {audience.OPTED_OUT}
-    WHERE a.contact_id = c.id GROUP BY a.contact_id
-) reach ON true
-LEFT JOIN LATERAL (
-    SELECT a.id, a.kind, a.value, a.jid FROM contact_addresses a WHERE a.contact_id = c.id
-    ORDER BY a.not_on_whatsapp_at IS NULL DESC, a.kind = 'phone' DESC, a.created_at DESC, a.id DESC LIMIT 1
-) best ON true
-"""  # noqa: S608 - our own SQL
+# For a transaction. Not the lane, which a delivery would pass by meanwhile.
+_LOCK_UNITS = """
+SELECT id FROM unnest(%s::uuid[]) AS unit (id)
+WHERE pg_try_advisory_xact_lock(hashtextextended('feed ' || id::text, 0))
+"""
 
 # Few campaigns are paused, or were cancelled just now; of each the queued recipients are asked for by an index.
 _RETURNED = """

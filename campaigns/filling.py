@@ -13,9 +13,10 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db import connection as database
 from django.db.models import Exists, OuterRef
 
-from campaigns import audience
+from campaigns import audience, lost, trouble
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService, change_of, leave_out
+from campaigns.services import CampaignService, NotPossible, change_of
+from campaigns.withdrawing import leave_out
 from crm_whatsapp.db import ClockNow
 from messaging.contacts.segments import InvalidFilter
 from units import live
@@ -39,7 +40,7 @@ def fill_audiences(*, seconds: float = 10, size: int = SLICE) -> int:
         waiting = Campaign.objects.filter(status=C.PROCESSING, audience_done_at=None).order_by("started_at")
         done = 0
         for pk in waiting.values_list("pk", flat=True):
-            done += fill_slice(pk, size=size) or 0
+            done += sum(trouble.apart("fill", [pk], lambda ids: fill_slice(*ids, size=size) or 0))
         done += _tidy()
         count += done
         if not done or time.monotonic() > until:
@@ -59,8 +60,8 @@ def fill_slice(pk: UUID, *, size: int = SLICE) -> int | None:
             if attempt == TRIES - 1:
                 raise
             time.sleep(0.1)
-        except InvalidFilter as error:
-            # A segment asks for an attribute that has been deleted since.
+        except (InvalidFilter, NotPossible) as error:
+            # A tag has been deleted since, or the attribute that a segment asks for.
             CampaignService(Campaign.objects.get(pk=pk)).pause(str(error.message))
             return None
     raise AssertionError("unreachable")
@@ -75,6 +76,7 @@ def _fill_slice(pk: UUID, size: int) -> int | None:
         with database.cursor() as cursor:
             cursor.execute(*audience.slice_of(campaign, size))
             last, looked_at, made = cursor.fetchone()
+        lost.require_whole(campaign)
         row = Campaign.objects.filter(pk=pk)
         if looked_at < size:
             row.update(audience_cursor=last or campaign.audience_cursor, audience_done_at=ClockNow())
@@ -91,9 +93,16 @@ def _tidy() -> int:
     recent = Campaign.objects.filter(status=C.CANCELLED, finished_at__gt=ClockNow() - TIDY_FOR)
     pending = CampaignRecipient.objects.filter(campaign=OuterRef("pk"), status=RecipientStatus.PENDING)
     for pk in recent.filter(Exists(pending)).values_list("pk", flat=True):
-        with transaction.atomic():
-            campaign = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk).first()
-            if campaign is not None:
-                left += not leave_out(campaign, RecipientStatus.CANCELLED, None)
-                live.publish([change_of(campaign)])
+        left += sum(trouble.apart("tidy", [pk], lambda ids: _tidy_one(*ids)))
     return left
+
+
+def _tidy_one(pk: UUID) -> bool:
+    """Whether there are more."""
+    with transaction.atomic():
+        campaign = Campaign.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk).first()
+        if campaign is None:
+            return False
+        is_done = leave_out(campaign, RecipientStatus.CANCELLED, None)
+        live.publish([change_of(campaign)])
+    return not is_done

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from campaigns.feeder import AHEAD
+from campaigns.standing import AHEAD
 from messaging.pace import Pace
 
 # Nobody plans further ahead, and who would take longer needs another plan.

@@ -1,21 +1,21 @@
 """A recipient goes where its message goes, and where its contact goes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection as database
-from django.db.models import Q
 from django.dispatch import receiver
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
-from campaigns.services import MAY_HAVE_IT, change_of, leave_out, withdraw
+from campaigns.services import MAY_HAVE_IT, change_of
 from campaigns.tasks import ring
+from campaigns.withdrawing import hold, take_back
 from crm_whatsapp.db import ClockNow
 from messaging.lanes import gateway_may_act_for
 from messaging.models import Message, MessageStatus
@@ -87,26 +87,9 @@ def follow_messages(sender: Any, ids: list[UUID], **kwargs: Any) -> list[live.Ch
             pace: dict[str, Any] = {"ids": ids, "may_act": gateway_may_act_for()}
             cursor.execute(_KEEP_PACE, pace)
     if stopped := {campaign for _unit, campaign, _is_paced, came_back in rows if came_back}:
-        _take_back(stopped, ids)
+        take_back(stopped, only=ids)
         ring()
     return _changes(sorted({(unit_id, campaign_id) for unit_id, campaign_id, *_rest in rows}))
-
-
-def _take_back(campaign_ids: Iterable[UUID], message_ids: Sequence[UUID]) -> None:
-    """Messages that were on the way when their campaign was stopped, and came back unsent: they must not go again.
-
-    Not those of a campaign that somebody holds: he may wait for these very messages. The feeder's next pass has them,
-    long before they are due again.
-    """
-    rows = Campaign.objects.select_for_update(no_key=True, skip_locked=True).order_by("id")
-    for campaign in rows.filter(id__in=campaign_ids, status__in=[CampaignStatus.PAUSED, CampaignStatus.CANCELLED]):
-        returned = Q(pk__in=message_ids)
-        if campaign.status == CampaignStatus.CANCELLED:
-            # What a person has had sent again since then goes on.
-            returned &= Q(created_at__lt=campaign.finished_at)
-        withdraw([campaign.pk], only=returned)
-        if campaign.status == CampaignStatus.CANCELLED:
-            leave_out(campaign, R.CANCELLED, None)
 
 
 def _changes(concerned: Iterable[tuple[UUID, UUID]]) -> list[live.Change]:
@@ -198,10 +181,9 @@ def wait_for_a_person(sender: Any, connection: WhatsAppConnection, **kwargs: Any
     ids = list(sending.order_by("pk").values_list("pk", flat=True))
     if not ids:
         return []
-    withdraw(ids)
     with translation.override(settings.LANGUAGE_CODE):
         reason = _("The number was away for long. Resume the campaign, schedule it, or cancel it.")
-    Campaign.objects.filter(pk__in=ids).move_to(CampaignStatus.PAUSED, status_reason=reason)
+    hold(ids, reason)
     return _campaign_changes(ids)
 
 

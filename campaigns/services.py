@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import structlog
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import audience, content, drafting
+from campaigns import audience, content, drafting, lost
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.refusals import NotPossible
 from campaigns.tasks import ring
+from campaigns.withdrawing import leave_out, withdraw
 from crm_whatsapp.db import ClockNow
 from messaging import people
 from messaging.contacts import consent
-from messaging.models import Contact, ConversationStatus, Message
+from messaging.models import Contact, ConversationStatus, Message, MessageStatus
 from messaging.outgoing import queueing
 from messaging.outgoing.contents import Media, Text
 from messaging.outgoing.errors import CannotQueue, KeyReused
@@ -40,10 +41,10 @@ R = RecipientStatus
 EDITABLE = (C.DRAFT, C.SCHEDULED, C.PAUSED)
 ENDED = (C.COMPLETED, C.CANCELLED, C.FAILED)
 CLONED = ("content", "attachment", "weight", "opt_out_line", "audience", "interval_seconds")
-# Was uncertain before it failed: the person may have it, whatever was found out or said since, or gets it by a copy.
-MAY_HAVE_IT = ("unconfirmed", "unconfirmed_not_sent", "not_sent_by_word", "sent_again", "undecided")
+# Was uncertain before it failed: the person may have it, whatever was found out since, or gets it by a copy. Not when
+# somebody has looked at the phone and said that it did not go out ("not_sent_by_word").
+MAY_HAVE_IT = ("unconfirmed", "unconfirmed_not_sent", "sent_again", "undecided")
 TESTS_AN_HOUR = 20
-LEFT_OUT_AT_ONCE = 20_000
 
 __all__ = ["CampaignService", "NotPossible", "change_of"]
 
@@ -106,7 +107,7 @@ class CampaignService:
                 )
             cleaned = drafting.clean(locked, changes)
             if "audience" in changes and locked.started_at is not None:
-                drafting.require_more(locked.audience, cleaned.columns["audience"])
+                drafting.require_more(locked.unit, locked.audience, cleaned.columns["audience"])
                 # Gone through once more, for those who are new.
                 cleaned.columns |= {"audience_cursor": None, "audience_done_at": None}
             if "interval_seconds" in changes:
@@ -158,7 +159,11 @@ class CampaignService:
             return cursor.rowcount
 
     def clone(self, *, created_by: User | None = None) -> Campaign:
-        """A draft with the same texts, files and audience, and nobody's results. Its end is not taken over."""
+        """A draft with the same texts, files and people, and nobody's results. Its end is not taken over.
+
+        Besides the audience those are the people who were added one by one: before the start, or after the audience had
+        been gone through. Who was added in between cannot be told from the audience's own, who come with it again.
+        """
         source = self.campaign
         with transaction.atomic():
             copy = Campaign.objects.create(
@@ -172,9 +177,11 @@ class CampaignService:
                 for variant in source.variants.select_related("attachment").order_by("position")
             ]
             drafting.store(copy, drafting.Cleaned(variants=variants))
-            if audience.is_empty(source.audience):
-                # They were added one by one: they are the audience.
-                type(self)(copy).add_contacts(Contact.objects.filter(campaign_recipients__campaign=source))
+            added = source.recipients.all()
+            if not audience.is_empty(source.audience):
+                before = Q(campaign__started_at=None) | Q(created_at__lt=F("campaign__started_at"))
+                added = added.filter(before | Q(created_at__gt=F("campaign__audience_done_at")))
+            type(self)(copy).add_contacts(Contact.objects.filter(campaign_recipients__in=added))
         copy.refresh_from_db()
         return copy
 
@@ -204,6 +211,7 @@ class CampaignService:
         """
         if self.campaign.ends_at is not None and at >= self.campaign.ends_at:
             raise NotPossible(_("The campaign would end before it starts."), "scheduled_at")
+        lost.require_whole(self.campaign)
         if Campaign.objects.filter(pk=self.campaign.pk, status=C.SCHEDULED).update(scheduled_at=at):
             return self._look_again()
         return self._move(
@@ -248,10 +256,11 @@ class CampaignService:
         return self._move(C.PAUSED, refusal, then=self.withdraw, status_reason=reason)
 
     def resume(self) -> Campaign:
-        """Go on. Raises NotPossible, also when its end has passed."""
+        """Go on. Raises NotPossible, also when its end has passed, or something that its audience names is gone."""
         self.campaign.refresh_from_db()
         if self.campaign.status == C.PAUSED:
             drafting.require_end(self.campaign.ends_at)
+            lost.require_whole(self.campaign)
         return self._move(
             C.PROCESSING,
             _("Only a paused campaign can be resumed."),
@@ -272,17 +281,18 @@ class CampaignService:
     def retry_failed(self) -> int:
         """Have those tried again whose message certainly was not sent; the number of them. Raises NotPossible.
 
-        Not those that are uncertain, or were before they were given up: they may have it. A person has such a message
-        sent again one by one (`messaging.settling`). A campaign that is done goes on sending; a paused one waits.
+        Also those who were left out because an earlier message to them was unsettled, once it is settled.
+        Not those that are uncertain, or were before they were given up, unless a person has said that it was not sent:
+        they may have it. A person has such a message sent again one by one (`messaging.settling`). A campaign that is
+        done goes on sending; a paused one waits.
         """
         with transaction.atomic():
             locked = Campaign.objects.select_for_update(no_key=True).get(pk=self.campaign.pk)
             if locked.status not in (C.COMPLETED, C.PROCESSING, C.PAUSED):
                 raise NotPossible(_("Only a campaign that has been sent can try again."))
             drafting.require_end(locked.ends_at)
-            failed = locked.recipients.filter(status=R.FAILED).exclude(error_message__in=MAY_HAVE_IT)
             # The failed message stays theirs until the next is queued: a late receipt for it still counts.
-            count = failed.update(status=R.PENDING, error_message=None)
+            count = self._may_be_retried().update(status=R.PENDING, error_message=None)
             if not count:
                 raise NotPossible(_("Nobody failed in a way that allows another try."))
             if locked.status == C.COMPLETED:
@@ -293,6 +303,17 @@ class CampaignService:
             live.publish([change_of(locked)])
         self.campaign.refresh_from_db()
         return count
+
+    def _may_be_retried(self) -> QuerySet[CampaignRecipient]:
+        failed = Q(status=R.FAILED) & ~Q(error_message__in=MAY_HAVE_IT)
+        open_still = Message.objects.filter(
+            conversation__unit=OuterRef("unit"),
+            conversation__contact=OuterRef("contact"),
+            status=MessageStatus.UNCERTAIN,
+        )
+        return self.campaign.recipients.filter(
+            failed | Q(~Exists(open_still), status=R.SKIPPED, error_message="unsettled")
+        )
 
     def test_send(self, phone: str, *, author: User | None, variant: int = 0) -> Message:
         """Send a text of the campaign to one phone now: a message of its own, which goes before campaigns.
@@ -359,28 +380,6 @@ class CampaignService:
     def withdraw(self) -> None:
         """Take back what waits on the lane; its recipients are pending again."""
         withdraw([self.campaign.pk])
-
-
-def withdraw(campaign_ids: Sequence[UUID], *, only: Q | None = None) -> int:
-    """Take back what waits on the lane of these campaigns; the number of recipients who are pending again.
-
-    `only`: those messages of it, no others.
-    A worker that has claimed such a message finds it gone, and sends nothing. The database cuts the links.
-    """
-    recipients = CampaignRecipient.objects.filter(campaign__in=campaign_ids)
-    waiting = Message.objects.filter(only or Q(), recipients__in=recipients).waiting().order_by("pk")
-    ids = list(waiting.select_for_update(of=("self",)).values_list("id", flat=True))
-    taken = list(recipients.filter(message_id__in=ids).values_list("id", flat=True))
-    Message.objects.filter(id__in=ids).waiting().delete()
-    return recipients.filter(id__in=taken, message=None).update(status=R.PENDING)
-
-
-def leave_out(campaign: Campaign, status: RecipientStatus, reason: str | None) -> bool:
-    """Give so many of the pending a last status, under the lock of the campaign's row; whether that was all of them."""
-    pending = campaign.recipients.filter(status=R.PENDING)
-    some = list(pending.order_by("id").values_list("id", flat=True)[:LEFT_OUT_AT_ONCE])
-    pending.filter(id__in=some).update(status=status, error_message=reason)
-    return len(some) < LEFT_OUT_AT_ONCE
 
 
 def content_of(rendered: content.Rendered) -> Text | Media:

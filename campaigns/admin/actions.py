@@ -14,6 +14,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from campaigns.admin.recipients import recipients_url
+from campaigns.admin.results import results_context
 from campaigns.admin_forms import CancelDialog, PhonesDialog, ScheduleDialog, StartDialog, TestDialog
 from campaigns.exports import recipient_rows
 from campaigns.models import Campaign
@@ -198,7 +199,8 @@ class CampaignActions(ModelAdmin):
     def show_results(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.object_or_404(request, object_id)
         told = results(campaign)
-        context = {"results": told, "skipped": reasons(told.skipped), "failed": reasons(told.failed)}
+        context = results_context(told, campaign.unit.time_zone)
+        context |= {"skipped": reasons(told.skipped), "failed": reasons(told.failed)}
         return self._page(request, campaign, "results", _("Results"), context)
 
     def _page(

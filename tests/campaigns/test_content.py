@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from campaigns import content
-from campaigns.content import Person, Texts, Variant, parse, render
+from campaigns.content import Person, Texts, Variant, render
+from campaigns.language import parse
 from campaigns.services import CampaignService, NotPossible
 from messaging.models import AttributeDefinition, AttributeKind, Contact
 from tests.factories import campaign, contact

@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from campaigns.drafting import VariantText
 from campaigns.feeder import feed_campaigns, start_due
+from campaigns.filling import fill_audiences
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.services import MAY_HAVE_IT, TESTS_AN_HOUR, CampaignService, NotPossible
 from crm_whatsapp.db import ClockNow
-from messaging.models import Contact, Message, MessageStatus, Origin
+from messaging import settling
+from messaging.models import Contact, Message, MessageStatus, Origin, Tag
 from tests.campaigns.test_feeding import picture, settle
-from tests.factories import campaign, contact, opt_out
+from tests.factories import campaign, contact, conversation, message, opt_out
 from units.models import Unit, User
 from units.services import create_unit
 
@@ -190,6 +192,30 @@ def test_whoever_was_given_up_but_may_have_it_is_not_tried_again(unit: Unit, cod
     assert made.status == C.COMPLETED
 
 
+def test_whoever_has_not_got_it_by_a_persons_word_is_tried_again(unit: Unit) -> None:
+    made = completed(unit, S.UNCERTAIN, S.SENT)
+    settling.settle(Message.objects.get(status=S.UNCERTAIN), was_sent=False)
+    assert CampaignService(made).retry_failed() == 1
+    feed_campaigns()
+    assert sorted(made.recipients.values_list("status", flat=True)) == [R.QUEUED, R.SENT]
+
+
+def test_whoever_was_left_out_for_an_unsettled_message_is_tried_again_once_it_is_settled(unit: Unit) -> None:
+    chat = conversation(unit)
+    earlier = message(chat, out=True, status=S.UNCERTAIN, error_code="undecided", look_up_due_at=None)
+    made = CampaignService.create(unit=unit, name="X", content="Oi", contacts=[chat.contact])
+    service = CampaignService(made)
+    service.dispatch()
+    feed_campaigns()
+    assert made.recipients.get().error_message == "unsettled"
+    with pytest.raises(NotPossible):
+        service.retry_failed()
+    settling.settle(earlier, was_sent=True)
+    assert service.retry_failed() == 1
+    feed_campaigns()
+    assert made.recipients.get().status == R.QUEUED
+
+
 def test_who_is_tried_again_gets_the_same_words(unit: Unit) -> None:
     made = campaign(unit, people=1, start=False)
     CampaignService(made).edit(content="{a|b|c|d|e|f} {g|h|i|j|k}", variants=[{"content": "{l|m|n|o|p|q}"}])
@@ -219,6 +245,26 @@ def test_a_clone_has_the_texts_and_the_people_and_nobodys_results(unit: Unit, an
     assert not copy.recipients.exclude(status=R.PENDING, message=None).exists()
     assert copy.recipients.count() == 2
     assert copy.name != made.name
+
+
+@pytest.mark.parametrize("starts", [False, True])
+def test_a_clone_has_those_added_one_by_one_besides_the_audience(unit: Unit, starts: bool) -> None:
+    tagged, before, after = (contact(unit) for _ in range(3))
+    chosen = Tag.objects.create(unit=unit, name="VIP")
+    on = chosen.contact_tags.create(unit=unit, contact=tagged)
+    made = CampaignService.create(unit=unit, name="X", content="Oi", contacts=[before], audience={"tags": [chosen.pk]})
+    service = CampaignService(made)
+    if starts:
+        service.dispatch()
+        fill_audiences()
+        service.pause()
+        # Who is not of the audience any more does not come with the clone.
+        on.delete()
+    service.add_contacts([after])
+    service.campaign.refresh_from_db()
+    copy = service.clone()
+    assert copy.audience == made.audience
+    assert set(copy.recipients.values_list("contact", flat=True)) == {before.pk, after.pk}
 
 
 def test_what_may_still_send_cannot_be_archived(unit: Unit) -> None:

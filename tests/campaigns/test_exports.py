@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from campaigns import exports
 from campaigns.models import Campaign, RecipientStatus
+from messaging.phones import shown
 from tests.factories import campaign
 from units.models import Unit
 
@@ -30,8 +31,16 @@ def test_a_line_tells_who_what_became_and_when_in_the_units_zone(api: APIClient,
     made.recipients.update(status=RecipientStatus.SENT, variant=1, sent_at=at)
     _names, (name, phone, status, variant, _error, sent_at, *_rest) = lines(api, made)
     contact = made.recipients.get().contact
-    assert (name, phone, status, variant) == ("", f"'{contact.phone_number}", "Enviada", "B")
+    assert (name, phone, status, variant) == ("", shown(contact.phone_number), "Enviada", "B")
     assert sent_at == timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def test_nothing_in_a_line_is_for_machines_alone(api: APIClient, unit: Unit) -> None:
+    made = campaign(unit, people=1)
+    names, line = lines(api, made)
+    assert names[:5] == ["Nome", "Telefone", "Situação", "Variante", "Erro"]
+    assert len(names) == len(line) == 10
+    assert str(made.recipients.get().contact_id) not in line
 
 
 def test_a_name_that_is_a_formula_stays_a_text(api: APIClient, unit: Unit) -> None:
@@ -57,4 +66,4 @@ def test_it_is_read_in_slices_that_miss_nobody(
     # The unit, a slice each, and the one that finds nobody.
     with django_assert_num_queries(5):
         rows = list(exports.recipient_rows(made, made.recipients.all()))
-    assert len({row[-1] for row in rows[1:]}) == 25
+    assert len({row[1] for row in rows[1:]}) == 25

@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 from django.core.files.base import ContentFile
 from django.db import connection as database
-from django.db import connections
+from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from campaigns.drafting import VariantText
-from campaigns.feeder import AHEAD, feed_campaigns
+from campaigns.feeder import feed_campaigns
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.services import CampaignService
+from campaigns.standing import AHEAD
 from crm_whatsapp.db import ClockNow
 from messaging.models import (
     Attachment,
@@ -30,6 +31,7 @@ from messaging.models import (
 from messaging.services import moved_outbound
 from messaging.signals import contacts_opted_out, contacts_wrote, number_back
 from tests.factories import CONNECTED, campaign, contact, conversation, message, opt_out
+from tests.stack import wait_for
 from units.models import ConnectionStatus, Unit, WhatsAppConnection
 from units.services import create_unit
 
@@ -279,6 +281,41 @@ def test_of_two_campaigns_at_once_one_that_leaves_out_the_other_s_people_does(un
     written = list(Message.objects.values_list("conversation__contact", flat=True))
     assert sorted(written) == sorted(one.pk for one in known)
     assert {Campaign.objects.get(pk=one.pk).status for one in made} == {C.COMPLETED}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_feeders_of_a_unit_the_second_sees_whom_the_first_has_chosen(unit: Unit) -> None:
+    known = [contact(unit)]
+    lately = {"exclude_contacted_within_days": 7}
+    first, second = (
+        CampaignService(
+            CampaignService.create(unit=unit, name="X", content="Oi", contacts=known, audience=lately)
+        ).dispatch()
+        for _ in range(2)
+    )
+    Campaign.objects.filter(pk=second.pk).update(status=C.PAUSED)
+
+    def feed() -> None:
+        Campaign.objects.filter(pk=second.pk).update(status=C.PROCESSING)
+        feed_campaigns()
+        connections.close_all()
+
+    thread = threading.Thread(target=feed)
+    with transaction.atomic():
+        feed_campaigns()
+        thread.start()
+        wait_for(lambda: not thread.is_alive() or somebody_waits_for_us(), what="the other feeder")
+    thread.join()
+    feed_campaigns()
+    assert first.recipients.get().status == R.QUEUED
+    assert second.recipients.get().error_message == "contacted_lately"
+
+
+def somebody_waits_for_us() -> bool:
+    with database.cursor() as cursor:
+        # Not pg_stat_activity, which stays the same within a transaction.
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+        return cursor.fetchone() is not None
 
 
 def test_a_pace_that_is_set_while_paused_holds_from_the_first_on(unit: Unit) -> None:

@@ -10,11 +10,12 @@ from django.db import connections, transaction
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from campaigns.feeder import AHEAD, feed_campaigns, start_due
+from campaigns.feeder import feed_campaigns, start_due
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.outlook import outlook
 from campaigns.receivers import follow_messages
 from campaigns.services import CampaignService, NotPossible
+from campaigns.standing import AHEAD
 from crm_whatsapp.db import ClockNow
 from messaging import settling
 from messaging.delivery import Delivery
