@@ -1,9 +1,7 @@
-"""The phones: what people do to them, as a page under ``/phone/`` and as JSON for end-to-end tests. Not a
-part of
-Evolution.
+"""The phones: what people do to them, as a page under ``/phone/`` and as JSON for end-to-end tests. Not a part of
+Evolution. What is said on them is in `sandbox.phone_chats`.
 
-Bodies are JSON objects; POST needs ``Content-Type: application/json`` (which keeps other web pages out).
-Errors are
+Bodies are JSON objects; POST needs ``Content-Type: application/json`` (which keeps other web pages out). Errors are
 ``{"error": "text"}`` with 400, 404 (no such instance or message) or 409 (not in the state for it).
 
 ``GET /phone/api/instances``
@@ -16,8 +14,7 @@ Under ``/phone/api/instances/{name}`` (percent-encoded):
 ``POST /scan {number, profile_name?}``
     Pairs the phone; 409 when no QR code is shown.
 ``POST /inbound {from, name?, text, id?, timestamp?, lid?, addressing?, reply_to?, media?}``
-    A customer writes; answers ``{id, chat}``. ``from`` is a number, a JID or a LID; ``addressing: "lid"``
-    puts the LID
+    A customer writes; answers ``{id, chat}``. ``from`` is a number, a JID or a LID; ``addressing: "lid"`` puts the LID
     first in the key; ``reply_to`` is a message id; ``media`` is ``{mediatype, base64, mimetype?, fileName?,
     voice?}`` (image, video, audio, document or sticker; audio is a voice note unless it says not) and ``text`` then
     its caption. Instead of ``text``: ``location: {latitude, longitude, name?, address?, live?}``, ``contacts: [{name,
@@ -36,9 +33,8 @@ Under ``/phone/api/instances/{name}`` (percent-encoded):
 ``POST /raw {event, data}``
     Emits any event to the webhook.
 ``GET /sent``
-    ``[{id, to, text, kind, at}]``: what reached WhatsApp, oldest first. ``at`` is wall clock in float seconds
-    that never
-    runs backwards, so gaps are exact. The list outlives the instance.
+    ``[{id, to, text, kind, at}]``: what reached WhatsApp, oldest first. ``at`` is wall clock in float seconds that
+    never runs backwards, so gaps are exact. The list outlives the instance.
 ``GET /media?id=``
     The file of a message.
 ``POST /receipts {id, status}``
@@ -48,12 +44,9 @@ Under ``/phone/api/instances/{name}`` (percent-encoded):
 ``POST /logout``, ``POST /offline``, ``POST /online``
     Logged out on the phone (401); WhatsApp out of the gateway's reach, and back. Empty objects as bodies.
 ``POST /faults {kind, count?, seconds?}``
-    The next sends fail, one fault each, in order; ``count: 0`` takes the kind away. Kinds: not_on_whatsapp;
-    error_500
-    (nothing sent); error_500_after_send; number_check_timeout (500 after ``seconds``, 60); timeout_after_send
-    (sent, the
-    answer never comes); reset_before_send; reset_after_send; license_required (503); slow (sent, answered
-    after
+    The next sends fail, one fault each, in order; ``count: 0`` takes the kind away. Kinds: not_on_whatsapp; error_500
+    (nothing sent); error_500_after_send; number_check_timeout (500 after ``seconds``, 60); timeout_after_send (sent,
+    the answer never comes); reset_before_send; reset_after_send; license_required (503); slow (sent, answered after
     ``seconds``, 10); nacked (201, then ERROR).
 
 For everything:
@@ -71,11 +64,8 @@ For everything:
 """
 
 import asyncio
-import base64
-import binascii
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -83,13 +73,12 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from sandbox import contents
-from sandbox.changes import CALL_STATUSES, Changes, key_of
 from sandbox.lifecycle import Lifecycle
-from sandbox.media import DEFAULT_MIMETYPES, media_content
-from sandbox.messaging import BUBBLE_STATUS, Messaging, file_of
-from sandbox.numbers import create_jid, filed_as, phone_of
-from sandbox.state import FAULTS, SERVER_MODES, Chat, Instance, Json, State, StoredMessage, phone_message_id
+from sandbox.messaging import Messaging
+from sandbox.numbers import phone_of
+from sandbox.phone_chats import PhoneChats
+from sandbox.phone_requests import body_of, instance_of, int_in, jid_of, require_paired, text_in
+from sandbox.state import FAULTS, SERVER_MODES, Chat, Instance, Json, State
 from sandbox.webhooks import WebhookSender
 
 HERE = Path(__file__).parent
@@ -102,9 +91,6 @@ PAGE_HEADERS = {
     "Cache-Control": "no-store",
 }
 
-# What a browser may show from here as what it says it is.
-SHOWN = {"image/jpeg", "image/png", "image/webp", "image/gif", "video/mp4", "audio/ogg", "audio/mpeg"}
-
 # The page shows no more than this many rows of a list; the API gives all.
 PAGE_ROWS = 200
 
@@ -116,23 +102,14 @@ class Phone:
         self._state = state
         self._emit = sender.emit
         self._lifecycle = lifecycle
-        self._messaging = messaging
-        self._changes = Changes(state, sender, messaging)
+        self._chats = PhoneChats(state, sender, messaging)
 
     def routes(self) -> list[BaseRoute]:
         """To be mounted at ``/phone``."""
         one = "/api/instances/{name:path}"
         posts = {
             "scan": self.scan,
-            "inbound": self.inbound,
-            "own": self.own,
-            "file": self.file,
-            "edit": self.edit,
-            "delete": self.delete,
-            "call": self.call,
             "raw": self.raw,
-            "receipts": self.receipts,
-            "read": self.read,
             "logout": self.logout,
             "offline": self.offline,
             "online": self.online,
@@ -144,8 +121,8 @@ class Phone:
             Route("/api/instances", self.instances),
             Route(f"{one}/qr", self.qr),
             Route(f"{one}/sent", self.sent),
-            Route(f"{one}/media", self.media),
             *[Route(f"{one}/{action}", handler, methods=["POST"]) for action, handler in posts.items()],
+            *self._chats.routes(one),
             Route("/api/server", self.server, methods=["POST"]),
             Route("/api/absent", self.absent, methods=["POST"]),
             Route("/api/deliveries", self.deliveries),
@@ -158,12 +135,6 @@ class Phone:
         return FileResponse(HERE / "templates" / "phone.html", headers=PAGE_HEADERS)
 
     # One instance
-
-    def _instance(self, request: Request) -> Instance:
-        instance = self._state.instances.get(request.path_params["name"])
-        if instance is None:
-            raise HTTPException(404, "Não há essa conexão.")
-        return instance
 
     async def instances(self, request: Request) -> Response:
         """GET: every instance."""
@@ -186,15 +157,15 @@ class Phone:
 
     async def qr(self, request: Request) -> Response:
         """GET: the QR code on the screen."""
-        instance = self._instance(request)
+        instance = instance_of(self._state, request)
         if instance.qr is None:
             raise HTTPException(409, "Nenhum QR code na tela.")
         return JSONResponse(self._lifecycle.qr_answer(instance))
 
     async def scan(self, request: Request) -> Response:
         """POST: the unit's phone scans the QR code."""
-        instance, body = self._instance(request), await _body(request)
-        number = _text(body, "number")
+        instance, body = instance_of(self._state, request), await body_of(request)
+        number = text_in(body, "number")
         if sum(char.isdigit() for char in number) < 10:
             raise HTTPException(400, "O número precisa de DDI e DDD, por exemplo 55 11 90000-0009.")
         if instance.qr is None:
@@ -202,190 +173,45 @@ class Phone:
         self._lifecycle.pair(instance, number, str(body.get("profile_name") or "Loja Teste"))
         return JSONResponse(self._summary(instance))
 
-    async def inbound(self, request: Request) -> Response:
-        """POST: a customer writes."""
-        instance, body = self._instance(request), await _body(request)
-        self._require_paired(instance)
-        message_id = str(body.get("id") or phone_message_id())
-        self._messaging.receive(
-            instance,
-            _text(body, "from"),
-            body.get("name"),
-            self._content(instance, body, message_id),
-            message_id=message_id,
-            sent_at=_optional_int(body, "timestamp"),
-            lid=body.get("lid"),
-            by_lid=body.get("addressing") == "lid",
-            context=self._context(instance, body),
-            group=body.get("group"),
-        )
-        chat = self._messaging.chat(instance, body.get("group") or _jid(body["from"]))
-        return JSONResponse({"id": message_id, "chat": chat.jid})
-
-    def _content(self, instance: Instance, body: Json, message_id: str) -> Json:
-        try:
-            content = contents.read(body)
-        except (KeyError, TypeError, ValueError) as error:
-            raise HTTPException(400, f"Falta ou não serve: {error}") from None
-        if content:
-            return content
-        if isinstance(wanted := body.get("reaction"), dict):
-            stored = self._stored(instance, wanted)
-            key = {**key_of(stored), "participant": stored.key.get("participant", "")}
-            return contents.reaction(key, str(wanted.get("emoji") or ""))
-        media = body.get("media")
-        if not isinstance(media, dict):
-            return {"conversation": _text(body, "text")}
-        if media.get("mediatype") not in DEFAULT_MIMETYPES:
-            raise HTTPException(400, f"media.mediatype: {', '.join(DEFAULT_MIMETYPES)}")
-        raw = self._state.files[message_id] = _bytes(media)
-        return media_content(
-            media["mediatype"],
-            raw,
-            file_name=media.get("fileName"),
-            mimetype=media.get("mimetype"),
-            caption=body.get("text"),
-            voice=media["mediatype"] == "audio" and media.get("voice") is not False,
-        )
-
-    def _context(self, instance: Instance, body: Json) -> Json | None:
-        more = contents.ad_click(body["ad"]) if isinstance(body.get("ad"), dict) else {}
-        if body.get("forwarded"):
-            more |= {"forwardingScore": 1, "isForwarded": True}
-        reply = self._reply_context(instance, body.get("reply_to"))
-        return {"mentionedJid": [], "groupMentions": [], **(reply or {}), **more} if more or reply else None
-
-    def _reply_context(self, instance: Instance, reply_to: Any) -> Json | None:
-        stored = instance.messages.get(str(reply_to)) if reply_to else None
-        if stored is None:
-            return None
-        author = (
-            instance.owner_jid if stored.key["fromMe"] else stored.key.get("participant") or stored.key["remoteJid"]
-        )
-        return {
-            "stanzaId": stored.key["id"],
-            "participant": author,
-            "quotedMessage": stored.record["message"],
-        }
-
-    async def own(self, request: Request) -> Response:
-        """POST: somebody types on the unit's own phone."""
-        instance, body = self._instance(request), await _body(request)
-        self._require_paired(instance)
-        message_id = str(body.get("id") or phone_message_id())
-        content = self._content(instance, body, message_id)
-        to = _text(body, "to")
-        context = self._context(instance, body)
-        self._messaging.receive(instance, to, None, content, message_id=message_id, from_me=True, context=context)
-        return JSONResponse({"id": message_id})
-
-    def _stored(self, instance: Instance, body: Json) -> StoredMessage:
-        stored = instance.messages.get(_text(body, "id"))
-        if stored is None or stored.record["message"] is None:
-            raise HTTPException(404, "Não há essa mensagem.")
-        return stored
-
-    async def edit(self, request: Request) -> Response:
-        """POST: whoever wrote a message changes its text."""
-        instance, body = self._instance(request), await _body(request)
-        self._changes.edit(instance, self._stored(instance, body), _text(body, "text"))
-        return JSONResponse({})
-
-    async def delete(self, request: Request) -> Response:
-        """POST: whoever wrote a message deletes it for everyone."""
-        instance, body = self._instance(request), await _body(request)
-        self._changes.revoke(instance, self._stored(instance, body))
-        return JSONResponse({})
-
-    async def call(self, request: Request) -> Response:
-        """POST: a customer calls."""
-        instance, body = self._instance(request), await _body(request)
-        self._require_paired(instance)
-        status = str(body.get("status") or "offer")
-        if status not in CALL_STATUSES:
-            raise HTTPException(400, f"status: {', '.join(CALL_STATUSES)}")
-        call_id = str(body.get("id") or phone_message_id())
-        jid = _jid(_text(body, "from"))
-        self._changes.call(instance, jid, call_id, status, is_video=bool(body.get("video")))
-        return JSONResponse({"id": call_id})
-
-    async def file(self, request: Request) -> Response:
-        """POST: what WhatsApp has of a message's file."""
-        self._instance(request)
-        body = await _body(request)
-        if "base64" in body:
-            self._state.files[_text(body, "id")] = _bytes(body)
-        else:
-            self._state.files.pop(_text(body, "id"), None)
-        return JSONResponse({})
-
-    async def media(self, request: Request) -> Response:
-        """GET: the file of a message, as the customer's phone shows it: pictures, sound and film; the rest is saved."""
-        stored = self._instance(request).messages.get(request.query_params.get("id", ""))
-        raw = self._state.files.get(stored.key["id"]) if stored else None
-        if stored is None or raw is None or not stored.record["message"]:
-            raise HTTPException(404, "Não há esse arquivo.")
-        mimetype = file_of(stored.record["message"]).partition(";")[0]
-        shown = mimetype if mimetype in SHOWN else "application/octet-stream"
-        headers = {"X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'"}
-        if shown != mimetype:
-            headers["Content-Disposition"] = "attachment"
-        return Response(raw, media_type=shown, headers=headers)
-
     async def raw(self, request: Request) -> Response:
         """POST: any event, as given."""
-        instance, body = self._instance(request), await _body(request)
-        self._emit(instance, _text(body, "event"), body.get("data"))
+        instance, body = instance_of(self._state, request), await body_of(request)
+        self._emit(instance, text_in(body, "event"), body.get("data"))
         return JSONResponse({})
 
     async def sent(self, request: Request) -> Response:
         """GET: what reached WhatsApp, oldest first."""
         return JSONResponse(self._state.wire.get(request.path_params["name"], []))
 
-    async def receipts(self, request: Request) -> Response:
-        """POST: a receipt of a customer's phone."""
-        instance, body = self._instance(request), await _body(request)
-        status = _text(body, "status")
-        if status not in BUBBLE_STATUS:
-            raise HTTPException(400, f"status: {', '.join(BUBBLE_STATUS)}")
-        if not self._messaging.send_receipt(instance, _text(body, "id"), status):
-            raise HTTPException(404, "Não há essa mensagem.")
-        return JSONResponse({})
-
-    async def read(self, request: Request) -> Response:
-        """POST: the customer reads a chat."""
-        instance, body = self._instance(request), await _body(request)
-        return JSONResponse({"read": self._messaging.read_chat(instance, _jid(_text(body, "from")))})
-
     async def logout(self, request: Request) -> Response:
         """POST: the device is removed on the phone."""
-        instance = self._instance(request)
-        await _body(request)
-        self._require_paired(instance)
+        instance = instance_of(self._state, request)
+        await body_of(request)
+        require_paired(instance)
         self._lifecycle.logout(instance, by_phone=True)
         return JSONResponse(self._summary(instance))
 
     async def offline(self, request: Request) -> Response:
         """POST: WhatsApp cannot be reached from the gateway any more."""
-        instance = self._instance(request)
-        await _body(request)
+        instance = instance_of(self._state, request)
+        await body_of(request)
         self._lifecycle.go_offline(instance)
         return JSONResponse(self._summary(instance))
 
     async def online(self, request: Request) -> Response:
         """POST: WhatsApp can be reached again."""
-        instance = self._instance(request)
-        await _body(request)
+        instance = instance_of(self._state, request)
+        await body_of(request)
         self._lifecycle.go_online(instance)
         return JSONResponse(self._summary(instance))
 
     async def faults(self, request: Request) -> Response:
         """POST: how the next sends fail."""
-        instance, body = self._instance(request), await _body(request)
-        kind = _text(body, "kind")
+        instance, body = instance_of(self._state, request), await body_of(request)
+        kind = text_in(body, "kind")
         if kind not in FAULTS:
             raise HTTPException(400, f"kind: {', '.join(FAULTS)}")
-        count = _optional_int(body, "count")
+        count = int_in(body, "count")
         if count == 0:
             kept = [fault for fault in instance.faults if fault["kind"] != kind]
             instance.faults.clear()
@@ -396,15 +222,11 @@ class Phone:
         self._state.touch()
         return JSONResponse(self._summary(instance))
 
-    def _require_paired(self, instance: Instance) -> None:
-        if not instance.paired:
-            raise HTTPException(409, "Este celular não está conectado. Escaneie o QR code primeiro.")
-
     # Everything
 
     async def server(self, request: Request) -> Response:
         """POST: the gateway as a whole."""
-        mode = _text(await _body(request), "mode")
+        mode = text_in(await body_of(request), "mode")
         if mode not in SERVER_MODES:
             raise HTTPException(400, f"mode: {', '.join(SERVER_MODES)}")
         self._state.server_mode = mode
@@ -413,8 +235,8 @@ class Phone:
 
     async def absent(self, request: Request) -> Response:
         """POST: take a number off WhatsApp, or put it back."""
-        body = await _body(request)
-        jid = _jid(_text(body, "number"))
+        body = await body_of(request)
+        jid = jid_of(text_in(body, "number"))
         if body.get("absent", True):
             self._state.absent.add(jid)
             self._state.known_jids.discard(jid)
@@ -430,7 +252,7 @@ class Phone:
 
     async def reset(self, request: Request) -> Response:
         """POST: forget everything."""
-        await _body(request)
+        await body_of(request)
         await self._state.reset()
         return JSONResponse({})
 
@@ -483,42 +305,3 @@ async def error(request: Request, exc: Exception) -> Response:
     """``{"error": "text"}``."""
     status, detail = (exc.status_code, exc.detail) if isinstance(exc, HTTPException) else (500, "Erro interno.")
     return JSONResponse({"error": detail}, status_code=status)
-
-
-async def _body(request: Request) -> Json:
-    if not request.headers.get("content-type", "").startswith("application/json"):
-        raise HTTPException(400, "Content-Type: application/json")
-    try:
-        body = await request.json()
-    except ValueError:
-        raise HTTPException(400, "JSON inválido.") from None
-    if not isinstance(body, dict):
-        raise HTTPException(400, "JSON inválido.")
-    return body
-
-
-def _bytes(body: Json) -> bytes:
-    try:
-        return base64.b64decode(_text(body, "base64"), validate=True)
-    except binascii.Error:
-        raise HTTPException(400, "base64 não é base64.") from None
-
-
-def _text(body: Json, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise HTTPException(400, f"Falta {name}.")
-    return value
-
-
-def _optional_int(body: Json, name: str) -> int | None:
-    value = body.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise HTTPException(400, f"{name}: número inteiro.")
-    return value
-
-
-def _jid(number: str) -> str:
-    return number if "@" in number else filed_as(create_jid(number))
