@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 DEFAULT_REGION = "BR"
 
-# A Brazilian number with its area code: a mobile, one from before the ninth digit, or a landline.
-_BRAZILIAN = re.compile(r"(?:(?P<international>\+)?55)?(?P<area>[1-9][1-9])(?P<line>9[0-9]{8}|[2-9][0-9]{7})")
+# A Brazilian number with one of the 67 area codes: a mobile, one from before the ninth digit, or a landline.
+_AREA = "[14689][1-9]|2[12478]|3[1-578]|5[13-5]|7[13-579]"
+_LINE = "9[0-9]{8}|[2-9][0-9]{7}"
+_BRAZILIAN = re.compile(rf"(?:(?P<international>\+)?55)?(?P<area>{_AREA})(?P<line>{_LINE})")
 _USUAL = str.maketrans("", "", " ()-.")
 
 
@@ -22,6 +24,12 @@ class InvalidPhone(ValueError):
     """Not a phone number; `message` says so to a person."""
 
     message: str | _StrPromise = _("This is not a phone number. Example: (11) 91234-5678 or +55 11 91234-5678.")
+
+
+class AreaCodeMissing(InvalidPhone):
+    """A Brazilian line of eight or nine digits, without the two of its area code."""
+
+    message = _("The area code is missing. Example: (11) 91234-5678.")
 
 
 def normal_form(digits: str) -> str:
@@ -47,7 +55,11 @@ def normal_form(digits: str) -> str:
 
 
 def parse_phone(text: str, *, region: str = DEFAULT_REGION) -> str:
-    """The normal form of a number that a person typed, in E.164. Raises InvalidPhone."""
+    """The normal form of a number that a person typed, in E.164. Raises InvalidPhone, of which AreaCodeMissing is one.
+
+    Of Brazil only what its numbering plan has is taken: a slip of the finger is a stranger's number, or nobody's. Of
+    other countries whatever has a length that is possible there: their plans change faster than what is known of them.
+    """
     # Nearly all of them, 20 times as fast, which a file of a million waits for; the same that follows says of them.
     brazilian = _BRAZILIAN.fullmatch(text.translate(_USUAL))
     if brazilian and (region == "BR" or brazilian["international"]):
@@ -67,12 +79,18 @@ def _parsed(text: str, region: str) -> str:
     normal = normal_form(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     # Checked after normalising: the old eight-digit mobile is how many Brazilians still write theirs.
     found = phonenumbers.parse(normal)
-    if not phonenumbers.is_possible_number(found):
-        raise InvalidPhone
-    # Shorter than area code and landline: a service such as 4004 0001, or else somebody has left digits out.
-    if len(normal) < len("+551132110000") and found.country_code == 55 and not phonenumbers.is_valid_number(found):
-        raise InvalidPhone
+    if found.country_code != 55:
+        if not phonenumbers.is_possible_number(found):
+            raise InvalidPhone
+    # 0900… is in the plan, for what is paid by the minute, and is what a mobile that begins with 900 is without its
+    # area code. Of services with numbers of their own (0800…, 4004…) many are on WhatsApp.
+    elif phonenumbers.number_type(found) in _NOBODYS:
+        is_line = region == "BR" and re.fullmatch(_LINE, text.translate(_USUAL))
+        raise AreaCodeMissing if is_line else InvalidPhone
     return normal
+
+
+_NOBODYS = (phonenumbers.PhoneNumberType.UNKNOWN, phonenumbers.PhoneNumberType.PREMIUM_RATE)
 
 
 def split_phones(text: str) -> list[str]:

@@ -101,6 +101,11 @@ urlpatterns = [
         outgoing_views.TypingView.as_view(),
         name="typing",
     ),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/read",
+        outgoing_views.ReadView.as_view(),
+        name="read",
+    ),
     path("units/<uuid:unit_id>/attachments", outgoing_views.AttachmentListView.as_view(), name="attachments"),
     path(
         "units/<uuid:unit_id>/attachments/<uuid:attachment_id>",

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, transaction
 from django.db import connection as database
-from psycopg.errors import DeadlockDetected, LockNotAvailable
+from psycopg.errors import DeadlockDetected, ForeignKeyViolation, LockNotAvailable, UniqueViolation
 
 from messaging.contacts.consent import OptedOut, opt_out_many
 from messaging.imports.columns import Person
@@ -127,14 +127,26 @@ class Chunks:
         return changes
 
 
+def is_for_good(error: DatabaseError | InterfaceError) -> bool:
+    """Whether the same once more would be refused as well: it is the rows, not the server, and not somebody else."""
+    if isinstance(error, InterfaceError):
+        return False
+    state = getattr(error.__cause__, "sqlstate", None) or ""
+    if isinstance(error, OperationalError):
+        # Of these only what is too large for an index or a document: "program limit exceeded".
+        return state.startswith("54")
+    # Somebody was faster: a number, or a contact that a merge took away.
+    return not isinstance(error.__cause__, UniqueViolation | ForeignKeyViolation)
+
+
 def giving_way[T](work: Callable[[], T]) -> T:
     """`work()` in a transaction of its own, again when somebody was faster or in the way."""
     for attempt in range(TRIES):
         try:
             with transaction.atomic():
                 return work()
-        except IntegrityError:
-            if attempt == TRIES - 1:
+        except IntegrityError as error:
+            if attempt == TRIES - 1 or is_for_good(error):
                 raise
         except OperationalError as error:
             if attempt == TRIES - 1 or not isinstance(error.__cause__, DeadlockDetected | LockNotAvailable):

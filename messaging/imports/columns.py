@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.csv_export import unguarded
@@ -15,7 +16,7 @@ from messaging.contacts import attributes
 from messaging.imports.reading import Record
 from messaging.models import AttributeDefinition
 from messaging.people import LONGEST_NAME
-from messaging.phones import InvalidPhone, parse_phone
+from messaging.phones import AreaCodeMissing, InvalidPhone, parse_phone
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -40,12 +41,14 @@ _ROUNDED = re.compile(r"\d([.,]\d+)?E\+?\d+", re.IGNORECASE)
 REASONS: dict[str, _StrPromise] = {
     "no_number": _("No phone number."),
     "invalid_number": _("This is not a phone number."),
+    "no_area_code": _("The number has no area code."),
     "rounded_number": _("The spreadsheet has rounded the number. Format the column as text and export it again."),
     "duplicate": _("The same number is further up in the file."),
     "too_many_columns": _("The row has more columns than the first line."),
     "long_line": _("The row is too long."),
     "broken_quotes": _("A quotation mark is opened and never closed."),
     "bad_value": _("A value does not fit its attribute."),
+    "unstorable": _("The database does not take this row. Is there something odd in it?"),
     "bad_yes_no": _("The column of who opted out says neither yes nor no."),
     "bad_tags": _("Too many tags, or one that is too long."),
 }
@@ -60,11 +63,19 @@ class BadMapping(ValueError):
 
 
 class Refused(ValueError):
-    """A row that is not taken; `reason` is a key of REASONS."""
+    """A row that is not taken; `code` is a key of REASONS, for "bad_value" with the column that it is in behind it."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+    def __init__(self, reason: str, column: str = "") -> None:
+        self.code = f"{reason}:{column}" if column else reason
+        super().__init__(self.code)
+
+
+def reason_of(code: str) -> tuple[str, str, str]:
+    """Of a Refused's code: its key of REASONS, the column ("" for the row as a whole), and a sentence for people."""
+    reason, _colon, column = code.partition(":")
+    if not column:
+        return reason, "", str(REASONS[reason])
+    return reason, column, gettext("The value in “%(column)s” does not fit its attribute.") % {"column": column}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,7 @@ def guess(
     if PHONE not in mapping.values():
         for place, column in enumerate(columns):
             cells = [row[place] for row in rows if place < len(row) and row[place]]
-            if column not in mapping and cells and all(_phone(cell, "BR") for cell in cells):
+            if column not in mapping and cells and all(map(_is_phone, cells)):
                 return {column: PHONE} | mapping
     return mapping
 
@@ -131,6 +142,7 @@ class Columns:
         where = {target: place for target, place in places if target != TAGS}
         self._phone, self._name, self._opted_out = where[PHONE], where.get(NAME), where.get(OPTED_OUT)
         self._tags = [place for target, place in places if target == TAGS]
+        self._columns = list(columns)
         self._attributes = [
             (definitions[target.removeprefix(ATTRIBUTE)], place)
             for target, place in where.items()
@@ -158,10 +170,12 @@ class Columns:
     def _number(self, text: str) -> str:
         if not text:
             raise Refused("no_number")
-        number = _phone(text, self._region)
-        if number is None:
-            raise Refused("rounded_number" if _ROUNDED.fullmatch(text) else "invalid_number")
-        return number
+        try:
+            return parse_phone(text, region=self._region)
+        except AreaCodeMissing:
+            raise Refused("no_area_code") from None
+        except InvalidPhone:
+            raise Refused("rounded_number" if _ROUNDED.fullmatch(text) else "invalid_number") from None
 
     def _tags_of(self, cells: Sequence[str]) -> list[str]:
         named = [" ".join(name.split()) for place in self._tags for name in re.split("[,;|]", _said(cells[place]))]
@@ -176,7 +190,7 @@ class Columns:
             try:
                 value = attributes.parse(definition, _said(cells[place]))
             except attributes.InvalidAttribute:
-                raise Refused("bad_value") from None
+                raise Refused("bad_value", self._columns[place]) from None
             if value is not None:
                 values[definition.key] = value
         return values
@@ -206,11 +220,11 @@ def _said(cell: str) -> str:
     return unguarded(cell.strip(" \t\r\n\xa0").replace("\0", ""))
 
 
-def _phone(text: str, region: str) -> str | None:
+def _is_phone(text: str) -> bool:
     try:
-        return parse_phone(text, region=region)
+        return bool(parse_phone(text))
     except InvalidPhone:
-        return None
+        return False
 
 
 def _yes(text: str) -> bool:

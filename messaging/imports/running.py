@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
@@ -11,15 +11,14 @@ from uuid import uuid4
 
 import structlog
 from django.core.files.storage import default_storage
-from django.db import Error as DatabaseError
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.db import ClockNow
 from messaging.contacts import attributes
 from messaging.imports import files
-from messaging.imports.chunks import Chunks, TooManyTags, Written, giving_way
+from messaging.imports.chunks import Chunks, TooManyTags, Written, giving_way, is_for_good
 from messaging.imports.columns import Columns, Person, Refused
 from messaging.imports.reading import PROBLEMS, Layout, Record, Records, names_of
 from messaging.models import ContactImport, ImportStatus
@@ -34,6 +33,8 @@ log = structlog.get_logger(__name__)
 ROWS = 10_000
 # Of a chunk with long rows.
 BYTES = 8 << 20
+# Rows that the database refuses are looked for one by one, up to so many: more are no slip of a pen.
+MOST_UNSTORABLE = 100
 # Why an import failed, besides what is wrong with its file.
 ERRORS: dict[str, _StrPromise] = {
     **PROBLEMS,
@@ -96,13 +97,21 @@ def work_on(row: ContactImport, stop: threading.Event | None = None) -> None:
         _fail(row, "too_many_tags")
     except _Lost:
         log.info("import_lost", contact_import=str(row.pk))
-    except DatabaseError:
-        # It may be restarting: whoever finds the lease over goes on.
-        log.exception("import_interrupted", contact_import=str(row.pk))
+    except (DatabaseError, InterfaceError) as error:
+        if is_for_good(error):
+            log.exception("import_failed", contact_import=str(row.pk))
+            _fail(row, "internal")
+        else:
+            # It may be restarting: whoever finds the lease over goes on.
+            log.exception("import_interrupted", contact_import=str(row.pk))
     except Exception:
         # Again it would be the same.
         log.exception("import_failed", contact_import=str(row.pk))
         _fail(row, "internal")
+
+
+class _TakenBack(Exception):
+    """Rows were written well, and are not to stay."""
 
 
 class _Lost(Exception):
@@ -139,7 +148,7 @@ class _Run:
                 header = next(rows, Record([])).cells
                 for chunk in self._chunks(records, rows, header):
                     if chunk.end <= row.bytes_done:
-                        chunks.stage(chunk.people)
+                        self._narrowing(chunks, chunk, lambda people: chunks.stage(people))
                         continue
                     self._write(chunks, chunk)
                     if stop and stop.is_set():
@@ -166,7 +175,7 @@ class _Run:
             try:
                 chunk.people.append((number, columns.read(record)))
             except Refused as refusal:
-                chunk.refused[number] = refusal.reason
+                chunk.refused[number] = refusal.code
             size = records.position - chunk.begin
             if chunk.rows == ROWS or size >= BYTES or records.position == row.bytes_done:
                 chunk.end = records.position
@@ -178,17 +187,19 @@ class _Run:
             yield chunk
 
     def _write(self, chunks: Chunks, chunk: _Chunk) -> None:
+        self._narrowing(chunks, chunk, lambda people: self._commit(chunks, chunk, people))
+
+    def _commit(self, chunks: Chunks, chunk: _Chunk, people: list[tuple[int, Person]]) -> None:
         row = self._row
-        for number in chunks.stage(chunk.people):
-            chunk.refused[number] = "duplicate"
-        if chunk.refused:
-            files.write_part(row, [(code, chunk.cells[number]) for number, code in sorted(chunk.refused.items())])
+        refused = chunk.refused | dict.fromkeys(chunks.stage(people), "duplicate")
+        if refused:
+            files.write_part(row, [(code, chunk.cells[number]) for number, code in sorted(refused.items())])
         else:
             files.drop_part(row)
 
         def write() -> dict[str, Any]:
             written = chunks.write(by=row.created_by)
-            counts = _plus(self._counts, written, chunk.refused)
+            counts = _plus(self._counts, written, refused)
             # Only for whoever has the import still: else all of the chunk is taken back.
             if not self._mine.update(
                 rows_done=row.rows_done + chunk.rows,
@@ -203,6 +214,53 @@ class _Run:
         self._counts = giving_way(write)
         row.rows_done += chunk.rows
         row.bytes_done = chunk.end
+
+    def _narrowing(self, chunks: Chunks, chunk: _Chunk, work: Callable[[list[tuple[int, Person]]], Any]) -> None:
+        """`work` on the chunk's people; where the database refuses some of them, on the others.
+
+        One row that PostgreSQL does not take would else have its chunk tried again for ever. Raises DatabaseError when
+        there are too many of these, or when the rows are refused only together.
+        """
+        try:
+            work(chunk.people)
+        except DatabaseError as error:
+            if not is_for_good(error):
+                raise
+            self._mine.update(lease_until=ClockNow() + LEASE)
+            found: list[int] = []
+            for number in self._unstorable(chunks, chunk.people):
+                found.append(number)
+                if len(found) > MOST_UNSTORABLE:
+                    raise
+            if not found:
+                raise
+            log.warning(
+                "import_rows_unstorable", contact_import=str(self._row.pk), rows=found, error=type(error).__name__
+            )
+            chunk.refused |= dict.fromkeys(found, "unstorable")
+            chunk.people = [(number, person) for number, person in chunk.people if number not in chunk.refused]
+            work(chunk.people)
+
+    def _unstorable(self, chunks: Chunks, people: list[tuple[int, Person]]) -> Iterator[int]:
+        """The rows that the database refuses, found by halves; each is tried, and taken back."""
+        try:
+            giving_way(lambda: self._try(chunks, people))
+        except _TakenBack:
+            return
+        except DatabaseError as error:
+            if not is_for_good(error):
+                raise
+            if len(people) == 1:
+                yield people[0][0]
+                return
+            half = len(people) // 2
+            yield from self._unstorable(chunks, people[:half])
+            yield from self._unstorable(chunks, people[half:])
+
+    def _try(self, chunks: Chunks, people: list[tuple[int, Person]]) -> None:
+        chunks.stage(people)
+        chunks.write(by=self._row.created_by)
+        raise _TakenBack
 
     def _finish(self, header: list[str]) -> None:
         if not self._mine.exists():

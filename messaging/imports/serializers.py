@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from messaging.imports.columns import LONGEST_TAG, MOST_TAGS, REASONS
+from messaging.imports.columns import LONGEST_TAG, MOST_TAGS, REASONS, reason_of
 from messaging.imports.reading import DELIMITERS, ENCODINGS, MOST_COLUMNS
 from messaging.imports.running import ERRORS
 from messaging.models import ContactImport, ImportStatus
@@ -21,6 +21,7 @@ TARGETS = (
 
 class RefusedCountSerializer(serializers.Serializer[Any]):
     reason = serializers.ChoiceField(choices=list(REASONS))
+    column = serializers.CharField(allow_blank=True, help_text="Where it is one column; else empty.")
     message = serializers.CharField()
     count = serializers.IntegerField()
 
@@ -100,8 +101,8 @@ def counts_of(row: ContactImport) -> dict[str, Any]:
         **{name: row.counts.get(name, 0) for name in ("created", "updated", "unchanged")},
         "refused": sum(by_reason.values()),
         "refused_by_reason": [
-            {"reason": reason, "message": REASONS[reason], "count": count}
-            for reason, count in sorted(by_reason.items(), key=lambda each: (-each[1], each[0]))
+            dict(zip(("reason", "column", "message"), reason_of(code), strict=True)) | {"count": count}
+            for code, count in sorted(by_reason.items(), key=lambda each: (-each[1], each[0]))
         ],
     }
 

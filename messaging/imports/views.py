@@ -20,7 +20,7 @@ from crm_whatsapp.csv_export import csv_response
 from messaging import exports
 from messaging.contacts.views import ContactListView
 from messaging.imports import files, services
-from messaging.imports.columns import REASONS, BadMapping
+from messaging.imports.columns import BadMapping, reason_of
 from messaging.imports.reading import BadFile
 from messaging.imports.serializers import (
     ImportRequestSerializer,
@@ -171,4 +171,4 @@ def _with_reasons(row: ContactImport) -> Iterator[list[str]]:
     rows = files.refused_rows(row)
     yield [_("Reason"), *next(rows, [""])[1:]]
     for code, *cells in rows:
-        yield [str(REASONS[code]), *cells]
+        yield [reason_of(code)[2], *cells]

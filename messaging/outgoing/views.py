@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from crm_whatsapp.api import Conflict, JSONParser
-from messaging import people
+from messaging import people, services
 from messaging.media.serving import serve_attachment
 from messaging.media_views import AsItIs
 from messaging.models import Attachment, Contact, Conversation, Message
@@ -164,6 +164,15 @@ class TypingView(UnitScope, APIView):
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, unit_id: str, conversation_id: UUID) -> Response:
         asking.typing(_conversation(self, conversation_id), author=request.user)  # type: ignore[arg-type]
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class ReadView(UnitScope, APIView):
+    """Everything that is in the conversation has been seen: nothing of it counts as unread, and WhatsApp is told so."""
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request, unit_id: str, conversation_id: UUID) -> Response:
+        services.mark_read(_conversation(self, conversation_id))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

@@ -98,6 +98,7 @@ def test_old_line_ends_are_line_ends(api: APIClient, unit: Unit) -> None:
     [
         ("Neusa;", "no_number"),
         ("Neusa;11 9000-012", "invalid_number"),
+        ("Neusa;90000-1003", "no_area_code"),
         ("Neusa;5,51191E+12", "rounded_number"),
         ("Neusa;11900000142;a;b", "too_many_columns"),
         ("Otto;+55 11 90000-0001", "duplicate"),
@@ -112,6 +113,17 @@ def test_a_refused_row_is_counted_and_given_back(api: APIClient, unit: Unit, row
     assert header == '"Reason","nome","telefone"'
     assert line.startswith(f'"{refused["message"]}"') or "en" not in line
     assert row.split(";")[0] in line
+
+
+def test_a_value_that_does_not_fit_names_its_column(api: APIClient, unit: Unit) -> None:
+    for key, name in (("nascimento", "Nascimento"), ("desde", "Cliente desde")):
+        AttributeDefinition.objects.create(unit=unit, key=key, name=name, kind="date")
+    file = "telefone;Cliente desde;Nascimento\n11900000142;2020-01-31;ontem\n11900000143;hoje;\n11900000144;cedo;\n"
+    told = imported(api, unit, file)
+    found = [(one["reason"], one["column"], one["count"]) for one in told["counts"]["refused_by_reason"]]
+    assert found == [("bad_value", "Cliente desde", 2), ("bad_value", "Nascimento", 1)]
+    text = api.get(at(unit, f"/{told['id']}/refused"), headers={"Accept-Language": "en"}).getvalue().decode()
+    assert '"The value in “Nascimento” does not fit its attribute.";"11900000142"' in text.replace(",", ";")
 
 
 def test_refused_rows_are_safe_to_open(api: APIClient, unit: Unit) -> None:

@@ -19,9 +19,10 @@ def by_the_plan(text: str, region: str) -> str | None:
         return None
     normal = normal_form(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
     found = phonenumbers.parse(normal)
-    short = normal.startswith("+55") and len(normal) < len("+551132110000")
-    is_one = phonenumbers.is_valid_number(found) if short else phonenumbers.is_possible_number(found)
-    return normal if is_one else None
+    if found.country_code != 55:
+        return normal if phonenumbers.is_possible_number(found) else None
+    paid_for = phonenumbers.number_type(found) == phonenumbers.PhoneNumberType.PREMIUM_RATE
+    return normal if phonenumbers.is_valid_number(found) and not paid_for else None
 
 
 def read(text: str, region: str) -> str | None:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -199,6 +199,47 @@ def test_a_file_that_is_gone_fails_with_a_sentence(unit: Unit, media: Path) -> N
     run_imports()
     row.refresh_from_db()
     assert (row.status, row.error_code) == (ImportStatus.FAILED, "file_gone")
+
+
+@pytest.fixture
+def picky(unit: Unit) -> Iterator[None]:
+    """A database that refuses contacts called "Veneno…", as it would a value that it cannot keep."""
+    with database.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION be_picky() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION 'no' USING ERRCODE = 'data_exception'; END $$;"
+            "CREATE TRIGGER picky BEFORE INSERT OR UPDATE ON contacts FOR EACH ROW"
+            " WHEN (NEW.name LIKE 'Veneno%') EXECUTE FUNCTION be_picky()"
+        )
+    yield
+    with database.cursor() as cursor:
+        cursor.execute("DROP FUNCTION be_picky CASCADE")
+
+
+@pytest.mark.usefixtures("picky")
+def test_a_row_that_the_database_refuses_is_refused_alone(unit: Unit) -> None:
+    rows = [f"Cliente;{number};" for number in numbered(40)]
+    rows[7], rows[30] = "Veneno;11900000777;sim", "Veneno e mel;11900000778;"
+    row = kept(unit, rows)
+    run_imports()
+    row.refresh_from_db()
+    assert (row.status, row.counts["created"]) == (ImportStatus.DONE, 38)
+    assert row.counts["refused"] == {"unstorable": 2}
+    assert [cells[:2] for cells in files.refused_rows(row)][1:] == [
+        ["unstorable", "Veneno"],
+        ["unstorable", "Veneno e mel"],
+    ]
+    assert Contact.objects.count() == 38
+    assert not OptOut.objects.exists()
+
+
+@pytest.mark.usefixtures("picky")
+def test_an_import_of_which_the_database_refuses_too_much_ends(unit: Unit) -> None:
+    row = kept(unit, [f"Veneno;{number};" for number in numbered(running.MOST_UNSTORABLE + 1)])
+    run_imports()
+    row.refresh_from_db()
+    assert (row.status, row.error_code, Contact.objects.count()) == (ImportStatus.FAILED, "internal", 0)
+    assert running.claim() is None
 
 
 def test_a_column_of_remarks_is_not_taken_for_tags(unit: Unit) -> None:

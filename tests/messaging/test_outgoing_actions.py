@@ -192,6 +192,7 @@ def test_what_is_asked_of_another_unit_is_not_there(api: APIClient, unit: Unit, 
     row.unit_id = unit.id
     assert (edit(api, row, "Olá").status_code, delete(api, row).status_code) == (404, 404)
     assert api.post(f"/units/{unit.id}/conversations/{theirs.id}/typing").status_code == 404
+    assert api.post(f"/units/{unit.id}/conversations/{theirs.id}/read").status_code == 404
     assert not ChatAction.objects.exists()
 
 
@@ -203,6 +204,17 @@ def test_typing_is_shown_once_however_often_it_is_asked(
     assert do() == [("typing", "done")]
     (shown,) = sandbox.phone("GET", f"view?instance={phone}")["chats"]
     assert (shown["typed"], shown["typing"]) == (1, False)
+
+
+def test_a_program_marks_a_chat_as_read(api: APIClient, sandbox: Sandbox, phone: str, chat: Conversation) -> None:
+    message(chat, "Oi", external_id=sandbox.inbound(phone, CUSTOMER, "Oi"))
+    Conversation.objects.update(unread_count=1)
+    for _ in range(2):
+        assert api.post(f"/units/{chat.unit_id}/conversations/{chat.id}/read").status_code == 204
+    chat.refresh_from_db()
+    assert chat.unread_count == 0
+    assert do() == [("read", "done")]
+    assert [one["status"] for one in bubbles(sandbox, phone)] == ["read"]
 
 
 def test_a_chat_that_is_opened_is_read_at_whatsapp_too(sandbox: Sandbox, phone: str, chat: Conversation) -> None:

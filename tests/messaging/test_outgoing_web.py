@@ -2,6 +2,7 @@
 
 import ipaddress
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -110,6 +111,11 @@ class Site(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         return f"https://localhost:{self.server_port}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who hangs up on it is no surprise; whatever else goes wrong is printed."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.phones import InvalidPhone, normal_form, parse_phone, shown, split_phones
+from messaging.phones import AreaCodeMissing, InvalidPhone, normal_form, parse_phone, shown, split_phones
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,41 @@ TWO = ["11988880002; 5511988880003", "11988880002, 5511988880003", "11988880002 
 def test_what_is_no_number_is_refused(nonsense: str) -> None:
     with pytest.raises(InvalidPhone):
         parse_phone(nonsense)
+
+
+@pytest.mark.parametrize("typed", ["90000-1003", "900001003", "98888-1234", "3211-0000"])
+def test_a_number_without_its_area_code_is_refused_for_that(typed: str) -> None:
+    with pytest.raises(AreaCodeMissing):
+        parse_phone(typed)
+
+
+@pytest.mark.parametrize(
+    "typed", ["+55 90000-1003", "0900 123 4567", "(23) 91234-5678", "(11) 81234-5678", "(20) 3211-0000"]
+)
+def test_what_the_brazilian_plan_does_not_have_is_refused(typed: str) -> None:
+    with pytest.raises(InvalidPhone) as refusal:
+        parse_phone(typed)
+    assert refusal.type is InvalidPhone
+
+
+@pytest.mark.parametrize(
+    ("typed", "normal"),
+    [
+        ("+55 31 9999-1234", "+5531999991234"),
+        ("0800 123 4567", "+558001234567"),
+        ("4004-0001", "+5540040001"),
+        ("+1 415 555 0123", "+14155550123"),
+        ("+54 11 1234-5678", "+5491112345678"),
+        ("+52 1 55 1234 5678", "+525512345678"),
+        ("+351 912 345 678", "+351912345678"),
+    ],
+)
+def test_old_mobiles_services_and_other_countries_are_taken(typed: str, normal: str) -> None:
+    assert parse_phone(typed) == normal
+
+
+def test_a_number_of_another_country_needs_no_area_code_of_ours() -> None:
+    assert parse_phone("91234-5678", region="PT") == "+351912345678"
 
 
 def test_a_number_is_shown_as_people_write_it() -> None:
