@@ -1,9 +1,12 @@
-"""Which picture of the connection a person should see."""
+"""Which picture of the connection a person should see, and where its pace has the number today."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
+from django.conf import settings
 from django.utils import timezone
 
+from messaging.pace import standing_of
 from units.models import ConnectionStatus, DisconnectCause, WhatsAppConnection
 
 
@@ -50,3 +53,36 @@ def scene_of(connection: WhatsAppConnection) -> Scene:
     if connection.cause == DisconnectCause.NONE and not connection.phone_number:
         return Scene.START
     return Scene.DISCONNECTED
+
+
+@dataclass(frozen=True, slots=True)
+class WarmUpRow:
+    """From which day of the number's use on it may send how many campaign messages a day; None: no limit."""
+
+    from_day: int
+    to_day: int | None
+    most: int | None
+    is_now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What the number may send today, and has sent. `cap`: the smaller of the daily cap and the warm-up, None: none."""
+
+    sent: int
+    cap: int | None
+    day_of_use: int
+    warm_up: list[WarmUpRow]
+
+
+def today_of(connection: WhatsAppConnection) -> Today:
+    """Where the number stands in the unit's day of today."""
+    now, pace = standing_of(connection.pk)
+    today = pace.today(now)
+    day, table = pace.day_of_use(today), settings.CAMPAIGN_WARM_UP
+    ends: list[int | None] = [from_day - 1 for from_day, _most in table[1:]]
+    rows = [
+        WarmUpRow(from_day, to_day, most, from_day <= day and (to_day is None or day <= to_day))
+        for (from_day, most), to_day in zip(table, [*ends, None], strict=False)
+    ]
+    return Today(pace.sent_on(today), pace.cap_on(today), day, rows)

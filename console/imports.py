@@ -10,7 +10,6 @@ from django.utils.translation import pgettext_lazy
 from console.presentation import Look
 from messaging.contacts import attributes
 from messaging.imports import columns, services
-from messaging.imports.columns import REASONS
 from messaging.imports.running import ERRORS
 from messaging.imports.serializers import counts_of, percent_of
 from messaging.models import ContactImport, ImportStatus
@@ -39,7 +38,7 @@ class Progress:
         counts = counts_of(row)
         self.created, self.updated, self.unchanged = counts["created"], counts["updated"], counts["unchanged"]
         self.refused = counts["refused"]
-        self.reasons = [(REASONS[each["reason"]], each["count"]) for each in counts["refused_by_reason"]]
+        self.reasons = [(each["message"], each["count"]) for each in counts["refused_by_reason"]]
         self.is_open = row.status in {ImportStatus.WAITING, ImportStatus.RUNNING}
         self.error = ERRORS.get(row.error_code, "")
 

@@ -224,11 +224,7 @@ class UnitAdmin(ModelAdmin):
         },
     )
     def delete_for_good(self, request: HttpRequest, form: DeleteUnitForm, object_id: str) -> HttpResponse:
-        unit = self.object_or_404(request, object_id)
-        self.log_deletions(request, [unit])
-        delete_unit(unit)
-        messages.success(request, _("The unit “%(name)s” was deleted.") % {"name": unit.name})
-        return self.leave_dialog(request, self.address("changelist"))
+        return self.erase_row(request, object_id, delete_unit)
 
 
 @admin.register(WhatsAppConnection)

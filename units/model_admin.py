@@ -1,9 +1,12 @@
 """What the admin pages of all apps have in common."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -73,6 +76,16 @@ class ModelAdmin(UnfoldModelAdmin):
     def address(self, page: str, *args: Any) -> str:
         """URL of one of this model's pages: `changelist`, `change` …"""
         return reverse(f"{self.admin_site.name}:{self.opts.app_label}_{self.opts.model_name}_{page}", args=args)
+
+    def erase_row(self, request: HttpRequest, object_id: str, erase: Callable[[Any], Any]) -> HttpResponse:
+        """Delete the row by `erase`, with a note that stays, and go to the list. What `erase` raises undoes both."""
+        row = self.object_or_404(request, object_id)
+        name = str(row)
+        with transaction.atomic():
+            self.log_deletions(request, [row])
+            erase(row)
+        messages.success(request, _("“%(name)s” was deleted.") % {"name": name})
+        return self.leave_dialog(request, self.address("changelist"))
 
     def leave_dialog(self, request: HttpRequest, url: str) -> HttpResponse:
         """Go on to `url` after a dialog, which htmx posts, or a browser without scripts itself."""

@@ -21,8 +21,9 @@ from campaigns.results import results
 from campaigns.serializers import reasons
 from campaigns.services import CampaignService, NotPossible
 from console import campaigns as reading
+from console.campaign_forms import CampaignForm, ConfirmForm, FinishForm, chosen_audience
 from console.contacts import contacts
-from console.forms import CampaignForm, ConfirmForm, FinishForm, chosen_audience, local_input
+from console.forms import local_input
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from crm_whatsapp.csv_export import csv_response
 from messaging.contacts.segments import InvalidFilter

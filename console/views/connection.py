@@ -5,15 +5,17 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.models import Campaign, CampaignStatus
-from console.connection import STEPS, STEPS_DONE, scene_of
-from console.forms import GroupsForm, PhoneForm, WaitingForm
+from console.connection import STEPS, STEPS_DONE, scene_of, today_of
+from console.connection_forms import GroupsForm, LaterForm, PaceForm, PhoneForm, WaitingForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
+from console.templatetags.console import when
 from messaging import breaker, stale
 from messaging.models import Message, Origin
 from messaging.phones import InvalidPhone, parse_phone
@@ -44,11 +46,16 @@ def _panel(connection: WhatsAppConnection, form: PhoneForm | None = None, error:
     }
 
 
+def _page(request: ConsoleRequest, unit: Unit, context: dict[str, Any], pace: PaceForm | None = None) -> HttpResponse:
+    settings = {"pace_form": pace or PaceForm(instance=unit.connection), "today": today_of(unit.connection)}
+    return render_page(request, unit, "console/connection/page.html", "number", settings | context)
+
+
 @require_GET
 @unit_view
 def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The connection page."""
-    return render_page(request, unit, "console/connection/page.html", "number", _panel(unit.connection))
+    return _page(request, unit, _panel(unit.connection))
 
 
 @require_GET
@@ -100,6 +107,20 @@ def groups(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 @require_POST
 @unit_view
+def pace(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Another pace; it counts from the next message on."""
+    form = PaceForm(request.POST, instance=unit.connection)
+    if not form.is_valid():
+        # What was typed stays in the form; the page around it shows what is kept.
+        unit.connection.refresh_from_db()
+        return _page(request, unit, _panel(unit.connection), form)
+    form.save()
+    messages.success(request, _("Saved. It counts from the next message on."))
+    return redirect("console:number", unit.id)
+
+
+@require_POST
+@unit_view
 def release(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Let campaigns go on that stopped because of failures."""
     if breaker.release(unit.connection):
@@ -121,6 +142,28 @@ def waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
             told = ngettext("%(count)d message was dropped.", "%(count)d messages were dropped.", count)
         messages.success(request, told % {"count": count})
     return redirect("console:number", unit.id)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view
+def later(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """GET: when? POST: send what waited at that time."""
+    number, waits = reverse("console:number", args=[unit.id]), stale.waiting(unit.connection).count()
+    if not waits:
+        return go_to(request, number)
+    form = LaterForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        at = form.cleaned_data["at"]
+        try:
+            count = stale.reschedule(unit.connection, at)
+        except stale.CannotReschedule as refusal:
+            form.add_error("at", str(refusal.message))
+        else:
+            told = ngettext("%(count)d message goes out %(at)s.", "%(count)d messages go out %(at)s.", count)
+            messages.success(request, told % {"count": count, "at": when(at)})
+            return go_to(request, number)
+    context = {"form": form, "waiting": waits}
+    return render_dialog(request, unit, "console/connection/later.html", "number", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -148,5 +191,5 @@ def _answer(request: ConsoleRequest, unit: Unit, context: dict[str, Any]) -> Htt
     if request.htmx:
         return render(request, "console/connection/panel.html", {"unit": unit} | context)
     if context["error"] or context["form"].errors:
-        return render_page(request, unit, "console/connection/page.html", "number", context)
+        return _page(request, unit, context)
     return redirect("console:number", unit.id)

@@ -7,6 +7,7 @@ from messaging.admin.imports import ContactImportAdmin
 from messaging.admin.merges import ContactMergeAdmin
 from messaging.admin.messages import ConversationAdmin, MessageAdmin, SendLaneAdmin
 from messaging.admin.numbers import NumberAdmin
+from messaging.admin.outgoing import AttachmentAdmin, ChatActionAdmin
 from messaging.admin.segments import AttributeDefinitionAdmin, SegmentAdmin, TagAdmin
 from messaging.models import ContactImport, ContactMerge
 
@@ -14,7 +15,9 @@ admin.site.register(ContactMerge, ContactMergeAdmin)
 admin.site.register(ContactImport, ContactImportAdmin)
 
 __all__ = [
+    "AttachmentAdmin",
     "AttributeDefinitionAdmin",
+    "ChatActionAdmin",
     "ContactAdmin",
     "ContactImportAdmin",
     "ContactMergeAdmin",

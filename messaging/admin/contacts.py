@@ -1,14 +1,16 @@
 """Admin of contacts."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
@@ -52,12 +54,6 @@ def _moment(at: datetime) -> str:
     return date_format(localtime(at), "SHORT_DATETIME_FORMAT")
 
 
-def _staff(request: HttpRequest) -> User:
-    """Whoever is logged in to the admin."""
-    user: Any = request.user
-    return user
-
-
 def _in_words(row: OptOut) -> str:
     """An opt-out in a line: address, since when and until when, by whom and why."""
     said = " · ".join(filter(None, [row.get_source_display(), str(row.by or ""), row.reason]))
@@ -92,6 +88,38 @@ class TagInline(TabularInline):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ContactTag]:
         return super().get_queryset(request).select_related("tag")
+
+
+def with_reason(
+    do: Callable[[Contact, str, User], Any],
+    *,
+    description: str | Promise,
+    icon: str,
+    title: str | Promise,
+    meaning: str | Promise,
+    variant: ActionVariant = ActionVariant.DEFAULT,
+) -> Any:
+    """An action on a contact's page that asks why, does it as the member of the staff, and notes it in the history."""
+
+    @action(
+        description=description,
+        icon=icon,
+        variant=variant,
+        permissions=["act"],
+        dialog={
+            "title": title,
+            "description": meaning,
+            "form_class": ReasonForm,
+            "form_submit_text": description,
+        },
+    )
+    def act(self: ModelAdmin, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
+        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
+        do(contact, reason, cast("User", request.user))
+        self.log_change(request, contact, f"{description}: {reason}")
+        return self.leave_dialog(request, self.address("change", object_id))
+
+    return act
 
 
 @admin.register(Contact)
@@ -201,70 +229,35 @@ class ContactAdmin(ModelAdmin):
         lines = ((_in_words(row),) for row in consent.history(contact))
         return format_html("<ul>{}</ul>", found) if (found := format_html_join("", "<li>{}</li>", lines)) else "–"
 
-    @action(
+    opt_out = with_reason(
+        lambda contact, reason, by: consent.opt_out(contact, source=OptOutSource.STAFF, reason=reason, by=by),
         description=_("Opt out"),
         icon="notifications_off",
-        permissions=["act"],
-        dialog={
-            "title": _("No more campaigns to this contact?"),
-            "description": _("It holds for all addresses. People can still be answered in their chat."),
-            "form_class": ReasonForm,
-            "form_submit_text": _("Opt out"),
-        },
+        title=_("No more campaigns to this contact?"),
+        meaning=_("It holds for all addresses. People can still be answered in their chat."),
     )
-    def opt_out(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
-        consent.opt_out(contact, source=OptOutSource.STAFF, reason=reason, by=_staff(request))
-        return self.leave_dialog(request, self.address("change", object_id))
-
-    @action(
+    lift_opt_out = with_reason(
+        lambda contact, reason, by: consent.lift(contact, reason=reason, by=by),
         description=_("Allow campaigns"),
         icon="notifications_active",
-        permissions=["act"],
-        dialog={
-            "title": _("Campaigns to this contact again?"),
-            "description": _("Only when the person has asked for it. The reason is kept."),
-            "form_class": ReasonForm,
-            "form_submit_text": _("Allow campaigns"),
-        },
+        title=_("Campaigns to this contact again?"),
+        meaning=_("Only when the person has asked for it. The reason is kept."),
     )
-    def lift_opt_out(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
-        consent.lift(contact, reason=reason, by=_staff(request))
-        return self.leave_dialog(request, self.address("change", object_id))
-
-    @action(
+    block = with_reason(
+        lambda contact, reason, by: consent.block(contact, reason=reason, by=by),
         description=_("Block"),
         icon="block",
+        title=_("Block this contact?"),
+        meaning=_("Neither campaigns nor replies are sent to it any more. What it writes still comes in."),
         variant=ActionVariant.DANGER,
-        permissions=["act"],
-        dialog={
-            "title": _("Block this contact?"),
-            "description": _("Neither campaigns nor replies are sent to it any more. What it writes still comes in."),
-            "form_class": ReasonForm,
-            "form_submit_text": _("Block"),
-        },
     )
-    def block(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
-        consent.block(contact, reason=reason, by=_staff(request))
-        return self.leave_dialog(request, self.address("change", object_id))
-
-    @action(
+    unblock = with_reason(
+        lambda contact, reason, by: consent.unblock(contact, reason=reason, by=by),
         description=_("Unblock"),
         icon="lock_open",
-        permissions=["act"],
-        dialog={
-            "title": _("Unblock this contact?"),
-            "description": _("It can be written to again."),
-            "form_class": ReasonForm,
-            "form_submit_text": _("Unblock"),
-        },
+        title=_("Unblock this contact?"),
+        meaning=_("It can be written to again."),
     )
-    def unblock(self, request: HttpRequest, form: ReasonForm, object_id: str) -> HttpResponse:
-        contact, reason = self.object_or_404(request, object_id), form.cleaned_data["reason"]
-        consent.unblock(contact, reason=reason, by=_staff(request))
-        return self.leave_dialog(request, self.address("change", object_id))
 
     @action(
         description=_("Delete contact"),
@@ -278,9 +271,4 @@ class ContactAdmin(ModelAdmin):
         },
     )
     def delete_for_good(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        contact = self.object_or_404(request, object_id)
-        name = str(contact)
-        self.log_deletions(request, [contact])
-        delete_contact(contact)
-        messages.success(request, _("The contact “%(name)s” was deleted.") % {"name": name})
-        return self.leave_dialog(request, self.address("changelist"))
+        return self.erase_row(request, object_id, delete_contact)

@@ -1,4 +1,4 @@
-"""Forms of the contact admin: numbers in their one normal form, what a unit keeps of people, reasons, segments."""
+"""Forms of the contact admin: numbers in their one normal form, what a unit keeps of people, reasons."""
 
 from typing import Any
 
@@ -6,12 +6,10 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm, PaginationInlineFormSet
-from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminTextInputWidget
 
-from messaging.contacts import segments
 from messaging.contacts.attributes import InvalidAttribute, definitions_of, parse, shown
-from messaging.contacts.segments import InvalidFilter
-from messaging.models import AddressKind, AttributeDefinition, Contact, ContactAddress, ContactTag, Segment, Tag
+from messaging.models import AddressKind, AttributeDefinition, Contact, ContactAddress, ContactTag, Tag
 from messaging.phones import InvalidPhone, parse_phone
 from units.models import Unit
 
@@ -106,27 +104,6 @@ class ContactTagForm(forms.ModelForm):
         if tag.unit_id != self.instance.unit_id:
             raise ValidationError(_("This tag is another unit's."))
         return tag
-
-
-class SegmentForm(forms.ModelForm):
-    """A segment; its filters as JSON."""
-
-    class Meta:
-        model = Segment
-        fields = ["unit", "name", "filters"]
-        widgets = {"filters": UnfoldAdminTextareaWidget}
-
-    def clean(self) -> None:
-        super().clean()
-        unit = self.cleaned_data.get("unit") or getattr(self.instance, "unit", None)
-        if unit is None or "filters" not in self.cleaned_data:
-            return
-        try:
-            self.cleaned_data["filters"] = segments.validate(unit, self.cleaned_data["filters"] or [])
-        except InvalidFilter as error:
-            place = _("Filter %(number)d, %(part)s: %(message)s")
-            told = {"number": error.position + 1, "part": error.part, "message": error.message}
-            self.add_error("filters", place % told)
 
 
 class AddressForm(forms.ModelForm):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +11,7 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from messaging.admin.forms import SegmentForm
+from messaging.admin.segment_forms import SegmentForm
 from messaging.contacts import segments, tags
 from messaging.contacts.segments import InvalidFilter
 from messaging.models import AttributeDefinition, Segment, Tag
@@ -46,17 +45,11 @@ class _OfUnitAdmin(ModelAdmin):
         },
     )
     def delete_for_good(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        row = self.object_or_404(request, object_id)
-        name = str(row)
         try:
-            with transaction.atomic():
-                self.log_deletions(request, [row])
-                self.erase(row)
+            return self.erase_row(request, object_id, self.erase)
         except tags.InUse as error:
             messages.error(request, str(error.message))
             return self.leave_dialog(request, self.address("change", object_id))
-        messages.success(request, _("“%(name)s” was deleted.") % {"name": name})
-        return self.leave_dialog(request, self.address("changelist"))
 
 
 @admin.register(Tag)

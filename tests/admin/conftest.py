@@ -7,11 +7,14 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from campaigns.models import Campaign, CampaignRecipient
 from messaging.models import (
     AddressKind,
+    Attachment,
     AttributeDefinition,
+    ChatAction,
     Contact,
     ContactAddress,
     ContactImport,
@@ -63,6 +66,28 @@ def make_rows(name: str, number: int) -> Rows:
         body="Good morning",
         status="sent",
         author=agent,
+    )
+    ChatAction.objects.create(
+        unit=unit,
+        connection=unit.connection,
+        conversation=conversation,
+        message=message,
+        kind="edit",
+        details={"text": "Good evening"},
+        author=agent,
+        status="failed",
+        error_code="rejected",
+        expires_at=timezone.now(),
+    )
+    Attachment.objects.create(
+        unit=unit,
+        created_by=agent,
+        kind="image",
+        name=f"poster{number}.png",
+        file=f"attachments/poster{number}.png",
+        mime_type="image/png",
+        size=48_000,
+        sha256=f"{number:064x}",
     )
     ContactMerge.objects.create(unit=unit, kept=contact, absorbed_id=uuid4(), absorbed_name=f"Ana Maria {number}")
     SendLane.objects.get_or_create(connection=unit.connection)

@@ -1,6 +1,6 @@
 """Staff write a campaign, choose who gets it, and move it along."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,12 +9,13 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from campaigns import audience
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignVariant
 from messaging.models import Contact, Tag
 from tests.admin.conftest import Rows
-from units.models import User
+from units.models import Unit, User
 from units.services import create_unit
 
 ANSWER = {"_form_submitted": "on"}
@@ -172,6 +173,26 @@ def test_the_rehearsal_and_the_results_are_pages(page: Client, rows: Rows, name:
     answer = page.get(reverse(f"admin:campaigns_campaign_{name}", args=[rows.campaign.pk]))
     assert answer.status_code == 200
     assert rows.campaign.name in answer.content.decode()
+
+
+def test_the_results_compare_texts_and_hours_in_the_units_zone(page: Client, rows: Rows) -> None:
+    at = datetime(2026, 11, 22, 15, 30, tzinfo=UTC)
+    Unit.objects.update(time_zone="America/Manaus")
+    CampaignVariant.objects.create(unit=rows.unit, campaign=rows.campaign, position=1, content="Hi")
+    rows.campaign.recipients.update(status="read", variant=1, sent_at=at)
+    shown = page.get(reverse("admin:campaigns_campaign_show_results", args=[rows.campaign.pk])).context
+    assert [label for label, _counts in shown["texts"]["lines"]] == ["A", "B"]
+    (hour,) = shown["over_time"]["lines"]
+    assert hour == ("22/11/2026 11:00", [1, 1, 1, 0])
+
+
+def test_the_rehearsal_tells_times_in_the_units_zone(page: Client, rows: Rows) -> None:
+    rows.campaign.recipients.update(message=None, status="pending")
+    Unit.objects.update(time_zone="Pacific/Kiritimati")
+    answer = page.get(reverse("admin:campaigns_campaign_rehearse", args=[rows.campaign.pk]))
+    first = answer.context["rehearsal"].timing.first_at
+    with timezone.override("Pacific/Kiritimati"):
+        assert date_format(timezone.localtime(first), "SHORT_DATETIME_FORMAT") in answer.text
 
 
 def test_the_recipients_are_a_file(page: Client, rows: Rows) -> None:

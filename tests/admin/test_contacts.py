@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from messaging.admin.segment_forms import examples_for
 from messaging.contacts import consent, tags
-from messaging.models import AttributeDefinition, Contact, OptOut, Segment, Tag
+from messaging.models import AttributeDefinition, AttributeKind, Contact, OptOut, Segment, Tag
 from tests.admin.conftest import Rows
 from units.models import User
 from units.services import create_unit
@@ -104,6 +105,52 @@ def test_filters_of_a_segment_are_checked_and_its_people_counted(page: Client, r
     page.post(url, form | {"filters": '[{"field": "name", "op": "contains", "value": "ana"}]'})
     shown = page.get(reverse("admin:messaging_segment_change", args=[Segment.objects.get(name="Anas").pk]))
     assert 'readonly">1<' in "".join(shown.text.split()) or ">1<" in "".join(shown.text.split())
+
+
+@pytest.mark.parametrize("name", ["opt_out", "block"])
+def test_a_reason_stands_in_the_history(page: Client, rows: Rows, name: str) -> None:
+    url = reverse(f"admin:messaging_contact_{name}", args=[rows.contact.pk])
+    page.post(url, ANSWER | {"reason": "Pediu por telefone"})
+    assert "Pediu por telefone" in page.get(reverse("admin:messaging_contact_history", args=[rows.contact.pk])).text
+
+
+@pytest.mark.parametrize(
+    ("filters", "place"),
+    [
+        ('[{"field": "name" "op": "is"}]', "19"),
+        ('[{"field": "nome", "op": "is", "value": "Ana"}]', "attribute.city1, blocked"),
+        ('[{"field": "name", "op": "soa", "value": "Ana"}]', "contains"),
+        ('[{"field": "created", "op": "within_days", "value": "trinta"}]', "1"),
+        ('{"field": "name"}', "[ ]"),
+    ],
+)
+def test_what_is_wrong_with_a_filter_is_said_beside_it(page: Client, rows: Rows, filters: str, place: str) -> None:
+    posted = {"unit": rows.unit.pk, "name": "Anas", "filters": filters}
+    errors = page.post(reverse("admin:messaging_segment_add"), posted).context["adminform"].form.errors
+    assert place in str(errors["filters"])
+    assert not Segment.objects.filter(name="Anas").exists()
+
+
+def test_the_form_of_a_segment_names_tags_and_fields_of_its_unit(page: Client, rows: Rows) -> None:
+    tag = Tag.objects.get(unit=rows.unit)
+    told = [{"field": "tag", "op": "is", "value": [str(tag.pk)]}]
+    segment = Segment.objects.create(unit=rows.unit, name="Bons", filters=told)
+    shown = page.get(reverse("admin:messaging_segment_change", args=[segment.pk]))
+    assert shown.context["adminform"].form.initial["filters"] == [told[0] | {"value": [tag.name]}]
+    assert "attribute.city1" in shown.content.decode()
+
+
+def test_every_example_is_a_filter(page: Client, rows: Rows) -> None:
+    for kind in AttributeKind.values:
+        AttributeDefinition.objects.create(unit=rows.unit, key=f"of_{kind}", name=kind, kind=kind)
+    told = ",".join(one.as_json for one in examples_for(rows.unit))
+    page.post(reverse("admin:messaging_segment_add"), {"unit": rows.unit.pk, "name": "All", "filters": f"[{told}]"})
+    assert len(Segment.objects.get(name="All").filters) == len(examples_for(rows.unit)) == 13
+
+
+def test_a_segment_of_everybody_has_no_filters(page: Client, rows: Rows) -> None:
+    page.post(reverse("admin:messaging_segment_add"), {"unit": rows.unit.pk, "name": "Todos", "filters": "[]"})
+    assert Segment.objects.get(name="Todos").filters == []
 
 
 def test_a_tag_goes_only_when_no_segment_asks_for_it(page: Client, rows: Rows) -> None:
