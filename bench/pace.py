@@ -22,6 +22,7 @@ WORKERS = (1, 2, 4)
 # So many times the numbers, to see how far it goes; and of the whole product, until all hold their pace.
 FURTHER = (2, 3)
 FEWER = (1, 0.8, 0.6, 0.4)
+FEW = 100
 SECRET = "bench-global-secret-bench-global-secret"  # noqa: S105 - of an installation that is gone when the run ends
 HOOK = f"/webhooks/whatsapp/evolution/{SECRET}"
 
@@ -50,7 +51,7 @@ def run(installation: Installation, *, numbers: int, seconds: float) -> list[Fig
         some = max(1, int(numbers * share))
         found = _measure_product(installation, some, seconds)
         figures += _figures(f"{some} numbers, whole product, echoes and receipts", found, judged=False)
-        if found.rate >= HOLDS:
+        if found.rate >= HOLDS or numbers < FEW:
             break
     found = _measure(installation, numbers, seconds, workers=1, fed=True)
     figures += _figures(f"{numbers} numbers, 1 worker, fed by the feeder", found, judged=False)
