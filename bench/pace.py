@@ -22,6 +22,7 @@ WORKERS = (1, 2, 4)
 # So many times the numbers, to see how far it goes; and of the whole product, until all hold their pace.
 FURTHER = (2, 3)
 FEWER = (1, 0.8, 0.6, 0.4)
+# Fewer numbers than these are only to see that it runs.
 FEW = 100
 SECRET = "bench-global-secret-bench-global-secret"  # noqa: S105 - of an installation that is gone when the run ends
 HOOK = f"/webhooks/whatsapp/evolution/{SECRET}"
@@ -41,17 +42,18 @@ class Found:
 def run(installation: Installation, *, numbers: int, seconds: float) -> list[Figure]:
     """One, two and four workers; more numbers; with echoes and receipts; and fed by the campaigns' own feeder."""
     figures = []
-    for workers in WORKERS:
+    many = numbers >= FEW
+    for workers in WORKERS if many else WORKERS[-1:]:
         found = _measure(installation, numbers, seconds, workers=workers)
         figures += _figures(f"{numbers} numbers, {workers} worker{'s' if workers > 1 else ''}", found)
-    for times in FURTHER:
+    for times in FURTHER if many else ():
         found = _measure(installation, numbers * times, seconds, workers=2)
         figures += _figures(f"{numbers * times:,} numbers, 2 workers", found, judged=False)
     for share in FEWER:
         some = max(1, int(numbers * share))
         found = _measure_product(installation, some, seconds)
         figures += _figures(f"{some} numbers, whole product, echoes and receipts", found, judged=False)
-        if found.rate >= HOLDS or numbers < FEW:
+        if found.rate >= HOLDS or not many:
             break
     found = _measure(installation, numbers, seconds, workers=1, fed=True)
     figures += _figures(f"{numbers} numbers, 1 worker, fed by the feeder", found, judged=False)
