@@ -21,6 +21,7 @@ app.conf.beat_schedule = {
     "delivery": {"task": "messaging.tasks.deliver", "schedule": 1.0, "options": _TICK},
     "media": {"task": "messaging.tasks.fetch_media", "schedule": 1.0, "options": _TICK},
     "chat-actions": {"task": "messaging.tasks.act", "schedule": 1.0, "options": _TICK},
+    "snoozed": {"task": "messaging.tasks.wake_snoozed", "schedule": 5.0, "options": _TICK},
     "imports": {"task": "messaging.tasks.run_imports", "schedule": 5.0, "options": _TICK},
     "prune-imports": {"task": "messaging.tasks.prune_imports", "schedule": 3600.0, "options": {"expires": 600}},
     "campaigns": {"task": "campaigns.tasks.feed", "schedule": 1.0, "options": _TICK},

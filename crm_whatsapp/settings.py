@@ -19,6 +19,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
+from limits import parse as parse_rate
 
 from crm_whatsapp.logging import mask_secrets, without_health_checks, without_query
 
@@ -46,6 +47,12 @@ EVOLUTION_API_KEY = env.str("EVOLUTION_API_KEY", default="")
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 # Secret of Evolution's global webhook (WEBHOOK_GLOBAL_URL), if one is used. Units have their own secrets besides.
 EVOLUTION_GLOBAL_WEBHOOK_SECRET = env.str("EVOLUTION_GLOBAL_WEBHOOK_SECRET", default="")
+# A second secret of webhooks, in the header X-Webhook-Secret: the first is registered with Evolution, all are accepted.
+# Not required while it is introduced, until all numbers are registered with it.
+EVOLUTION_WEBHOOK_HEADER_SECRETS = env.list("EVOLUTION_WEBHOOK_HEADER_SECRETS", default=[])
+EVOLUTION_WEBHOOK_HEADER_REQUIRED = env.bool("EVOLUTION_WEBHOOK_HEADER_REQUIRED", default=True)
+# Webhooks of one secret that one web process takes; more are answered 503, and Evolution tries again. Empty: no limit.
+WEBHOOK_RATE = env.str("WEBHOOK_RATE", default="60000/minute")
 # Where browsers reach the live-event process: empty behind a reverse proxy that routes /units/*/events to it.
 LIVE_URL = env.str("LIVE_URL", default="").rstrip("/")
 
@@ -112,6 +119,13 @@ if (_days and _days[0] != 1) or _days != sorted(set(_days)) or any(most == 0 for
     raise ImproperlyConfigured("CAMPAIGN_WARM_UP needs rising days from 1, such as 1:50,8:250,31: (not 0 messages).")
 if len(BREAKER_NOT_ON_WHATSAPP) != 3 or len(BREAKER_REFUSED) != 3:
     raise ImproperlyConfigured("BREAKER_NOT_ON_WHATSAPP and BREAKER_REFUSED need three numbers, such as 10,30,50.")
+if any(len(secret) < 32 or not secret.isascii() for secret in EVOLUTION_WEBHOOK_HEADER_SECRETS):
+    raise ImproperlyConfigured("EVOLUTION_WEBHOOK_HEADER_SECRETS needs ASCII of at least 32 characters each.")
+if WEBHOOK_RATE:
+    try:
+        parse_rate(WEBHOOK_RATE)
+    except ValueError as error:
+        raise ImproperlyConfigured("WEBHOOK_RATE needs a number and a time, such as 60000/minute.") from error
 if len(SECRET_KEY) < 32:
     raise ImproperlyConfigured("SECRET_KEY needs at least 32 characters. Make one with: openssl rand -base64 48")
 
@@ -129,6 +143,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    "corsheaders",
     "rest_framework",
     "django_filters",
     "drf_standardized_errors",
@@ -136,6 +151,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_htmx",
     "django_structlog",
+    "axes",
     "crm_whatsapp",
     "units",
     "messaging",
@@ -146,6 +162,9 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "webhooks.middleware.WebhooksFirst",
+    "crm_whatsapp.request_ids.RequestIds",
+    "crm_whatsapp.permissions_policy.PermissionsPolicy",
+    "corsheaders.middleware.CorsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -155,9 +174,12 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "units.audit.AuditMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    # Puts its answer in the place of the log-in page's, for who has to wait.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "crm_whatsapp.urls"
@@ -197,16 +219,17 @@ if _mail["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"CRM WhatsApp <no-reply@{PUBLIC_HOST}>")
 
 AUTH_USER_MODEL = "units.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = reverse_lazy("console:login")
 LOGIN_REDIRECT_URL = reverse_lazy("console:home")
 LOGOUT_REDIRECT_URL = LOGIN_URL
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+    {"NAME": f"django.contrib.auth.password_validation.{name}", "OPTIONS": options}
+    for name, options in (
+        ("UserAttributeSimilarityValidator", {"user_attributes": ("email", "first_name", "last_name")}),
+        ("MinimumLengthValidator", {"min_length": 10}),
+        ("CommonPasswordValidator", {}),
+        ("NumericPasswordValidator", {}),
     )
 ]
 
@@ -304,8 +327,54 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SECURE_REFERRER_POLICY = "same-origin"
+# Features of browsers that no page of ours uses, nor any script that might get into one.
+PERMISSIONS_POLICY = ", ".join(
+    f"{feature}=()"
+    for feature in (
+        "accelerometer",
+        "camera",
+        "display-capture",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "midi",
+        "payment",
+        "usb",
+    )
+)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_COOKIE_HTTPONLY = True
+# Lax, not Strict: a link in a letter leads into the console.
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(timedelta(days=env.float("SESSION_DAYS", default=14.0)).total_seconds())
+# Links in letters to set a password.
+PASSWORD_RESET_TIMEOUT = int(timedelta(days=3).total_seconds())
+
+# Logging in wrongly so often locks: one person at one address, and an address for everybody, until it has been quiet
+# for so long (`units.logins`; docs/operations.md, "Logging in").
+AXES_FAILURE_LIMIT = env.int("LOGIN_FAILURES", default=5)
+LOGIN_FAILURES_BY_ADDRESS = env.int("LOGIN_FAILURES_BY_ADDRESS", default=50)
+AXES_COOLOFF_TIME = timedelta(minutes=env.float("LOGIN_LOCK_MINUTES", default=15.0))
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# Who goes on trying is not locked for ever.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_HANDLER = "units.logins.LoginAttempts"
+AXES_CLIENT_IP_CALLABLE = "units.logins.client_address"
+AXES_USERNAME_CALLABLE = "units.logins.typed_email"
+AXES_LOCKOUT_CALLABLE = "units.logins.locked_out"
+# Who logs in when is in `last_login`; what he does then, in the audit log.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+# Links to a new password that are sent to one person, and asked for from one address.
+PASSWORD_LINKS_TO = env.str("PASSWORD_LINKS_TO", default="3/hour")
+PASSWORD_LINKS_FROM = env.str("PASSWORD_LINKS_FROM", default="20/hour")
+# The header in which the proxy in front of us writes the address of the client, such as X-Forwarded-For; empty: nobody
+# is believed, and the address is that of the connection. And how many proxies of ours write into it.
+CLIENT_ADDRESS_HEADER = env.str("CLIENT_ADDRESS_HEADER", default="")
+CLIENT_ADDRESS_PROXIES = env.int("CLIENT_ADDRESS_PROXIES", default=1)
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.NONE],
@@ -323,24 +392,66 @@ SECURE_CSP: dict[str, list[str]] = {
 
 # --- API ------------------------------------------------------------------------------------------
 
+# Requests in a moving window: of one token or person, and of all of a unit together.
+API_THROTTLE_CALLER: str = env.str("API_THROTTLE_CALLER", default="600/minute")
+API_THROTTLE_UNIT: str = env.str("API_THROTTLE_UNIT", default="3000/minute")
+# Streams of live events that are open at once: of one person or integration, and of all in one live process.
+LIVE_STREAMS_PER_USER: int = env.int("LIVE_STREAMS_PER_USER", default=30)
+LIVE_STREAMS: int = env.int("LIVE_STREAMS", default=5000)
+# A client that takes nothing of what is sent to it for so many seconds is cut off.
+LIVE_SEND_TIMEOUT: float = env.float("LIVE_SEND_TIMEOUT", default=30.0)
+# The largest JSON body. Files have limits of their own: MEDIA_MAX_BYTES, IMPORT_MAX_BYTES.
+API_MAX_BODY_BYTES: int = env.int("API_MAX_BODY_BYTES", default=5 * 1024 * 1024)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "units.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["crm_whatsapp.throttling.CallerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["crm_whatsapp.api.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "crm_whatsapp.api.NewestFirstPagination",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_standardized_errors.openapi.AutoSchema",
+    "DEFAULT_FILTER_BACKENDS": ["crm_whatsapp.filters.Filters"],
+    "DEFAULT_SCHEMA_CLASS": "crm_whatsapp.schema.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
 }
+DRF_STANDARDIZED_ERRORS = {
+    "EXCEPTION_HANDLER_CLASS": "crm_whatsapp.errors.Errors",
+    "ALLOWED_ERROR_STATUS_CODES": ["400", "401", "403", "404", "406", "409", "413", "415", "429", "500"],
+}
+# Front ends on other origins, such as https://crm.example.com: with a token, never with the cookies of a session.
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/(units|api/schema)(/|$)"
+CORS_ALLOW_CREDENTIALS = False
+CORS_ALLOW_METHODS = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
+CORS_ALLOW_HEADERS = [
+    "accept",
+    "accept-language",
+    "authorization",
+    "content-type",
+    "idempotency-key",
+    "last-event-id",
+    "x-request-id",
+]
+CORS_EXPOSE_HEADERS = ["Content-Disposition", "Idempotent-Replayed", "Retry-After", "X-Request-ID"]
 SPECTACULAR_SETTINGS = {
     "TITLE": "CRM WhatsApp",
-    "DESCRIPTION": "Connect a WhatsApp number, answer customers and send campaigns.",
+    "DESCRIPTION": (
+        "Connect a WhatsApp number, answer customers and send campaigns.\n\n"
+        "- **Log in** with a token: `Authorization: Bearer crm_…`.\n"
+        "- **Lists** are pages: `results`, and the addresses of the `next` and `previous` one. A filter that is none is"
+        " 400.\n"
+        "- **Errors** have one shape: `type`, and in `errors` each with `code`, `detail` and `attr`, the field.\n"
+        "- **Repeat** a POST whose answer was lost with the same `Idempotency-Key`: it is done once.\n"
+        "- **429** tells in `Retry-After` how many seconds to wait.\n"
+        "- Every answer has an `X-Request-ID`.\n"
+        "- Times are ISO 8601 in UTC, ids are UUIDs; what is another unit's is 404, as if it were not there."
+    ),
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # What is sent and what is shown are two things: nobody sends an id.
+    "COMPONENT_SPLIT_REQUEST": True,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": r"/units/\{unit_id\}",
@@ -354,24 +465,14 @@ SPECTACULAR_SETTINGS = {
         "OptOutSource": "messaging.models.OptOutSource",
         "CampaignStatus": "campaigns.models.CampaignStatus",
         "RecipientStatus": "campaigns.models.RecipientStatus",
-        **{
-            name: f"drf_standardized_errors.openapi_serializers.{name}.choices"
-            for name in (
-                "ValidationErrorEnum",
-                "ClientErrorEnum",
-                "ServerErrorEnum",
-                "ErrorCode401Enum",
-                "ErrorCode403Enum",
-                "ErrorCode404Enum",
-                "ErrorCode405Enum",
-                "ErrorCode406Enum",
-                "ErrorCode415Enum",
-                "ErrorCode429Enum",
-                "ErrorCode500Enum",
-            )
-        },
+        "ActionStatus": "messaging.models.ActionStatus",
+        "EventStatus": "webhooks.models.EventStatus",
+        "ReplayableEventStatus": "webhooks.serializers.SETTLED_BADLY",
     },
-    "POSTPROCESSING_HOOKS": ["drf_standardized_errors.openapi_hooks.postprocess_schema_enums"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "crm_whatsapp.schema.add_events",
+    ],
 }
 
 # --- Celery: it only rings the bell (docs/architecture.md, "The one idea") ------------------------
@@ -428,6 +529,8 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "structured"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
+        # Without Django's own mail to admins: its report of an exception has addresses and headers in it.
+        "django": {"handlers": [], "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},

@@ -1,13 +1,10 @@
 """Every address of the product."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseRedirect
 from django.templatetags.static import static
 from django.urls import include, path, reverse
-from django.utils.csp import CSP
 from django.utils.functional import lazy
-from django.views.decorators.csp import csp_override
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
@@ -19,8 +16,10 @@ def root(request: HttpRequest) -> HttpResponseRedirect:
     return HttpResponseRedirect(reverse("console:home"))
 
 
-# Swagger UI writes styles into its page; its script comes as a file of ours.
-DOCS_CSP: dict[str, list[str]] = {**settings.SECURE_CSP, "style-src": [CSP.SELF, CSP.UNSAFE_INLINE]}
+handler400 = "crm_whatsapp.errors.bad_request"
+handler403 = "crm_whatsapp.errors.forbidden"
+handler404 = "crm_whatsapp.errors.not_found"
+handler500 = "crm_whatsapp.errors.server_error"
 
 urlpatterns = [
     path("", root),
@@ -30,8 +29,13 @@ urlpatterns = [
     path("", include("units.urls")),
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
+    path("", include("webhooks.api_urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
-    path("api/docs", csp_override(DOCS_CSP)(SpectacularSwaggerSplitView.as_view(url_name="schema")), name="api-docs"),
+    path(
+        "api/docs",
+        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="crm_whatsapp/api_docs.html"),
+        name="api-docs",
+    ),
     path("admin/", admin.site.urls),
     path("app/", include("console.urls")),
 ]

@@ -1,12 +1,16 @@
 """Forms of the unit admin: people by their e-mail, and what is asked before a unit or its number changes."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.models import BaseInlineFormSet
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
 
-from units.models import Unit, User, Weekday, WhatsAppConnection
+from units import members
+from units.models import Action, ApiToken, Membership, Role, Unit, User, Weekday, WhatsAppConnection
 
 
 class EmailIsLowerCase(forms.ModelForm):
@@ -47,6 +51,61 @@ class DeleteUnitForm(BaseDialogForm):
         if not Unit.objects.filter(pk=self.object_id, name=name).exists():
             raise ValidationError(_("This is not the unit's name. Nothing was deleted."))
         return name
+
+
+class MembershipForm(forms.ModelForm):
+    """Who works in a unit. Another person is another membership."""
+
+    class Meta:
+        model = Membership
+        fields = ["user", "role"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields["user"].disabled = True
+
+
+class MembershipFormSet(BaseInlineFormSet):
+    """The people of a unit, of whom one stays its owner."""
+
+    def clean(self) -> None:
+        """Raises ValidationError when a unit would lose its owners. Until it is saved nobody else changes that."""
+        super().clean()
+        if self.instance._state.adding or any(self.errors):
+            return
+        members.lock(self.instance)
+        if members.owners(self.instance).exists() and not any(self._owns(form) for form in self.forms):
+            raise ValidationError(members.LAST_OWNER)
+
+    def _owns(self, form: Any) -> bool:
+        told = form.cleaned_data
+        if not told.get("user") or told.get("DELETE") or told.get("role") != Role.OWNER:
+            return False
+        return bool(told["user"].is_active and not told["user"].is_integration)
+
+
+class TokenForm(forms.ModelForm):
+    """A new token, with a box for each thing that it may do."""
+
+    scopes = forms.MultipleChoiceField(
+        label=_("May"),
+        choices=Action,
+        initial=Action.values,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("What the role of the person does not allow stays forbidden."),
+    )
+
+    class Meta:
+        model = ApiToken
+        fields = ["user", "unit", "name", "scopes", "expires_at"]
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean() or {}
+        user, unit = told.get("user"), told.get("unit")
+        if user and unit and not Membership.objects.filter(user=user, unit=unit).exists():
+            self.add_error("unit", _("This person does not work in this unit."))
+        return told
 
 
 class ConnectForm(BaseDialogForm):

@@ -56,6 +56,7 @@ class ConnectionSerializer(serializers.ModelSerializer[WhatsAppConnection]):
             "last_event_at",
         ]
         read_only_fields = fields
+        extra_kwargs = {key: {"allow_null": True} for key in ("qr_code", "pairing_code", "phone_number")}
 
     def to_representation(self, instance: WhatsAppConnection) -> dict[str, object]:
         shown = super().to_representation(instance)
@@ -81,3 +82,4 @@ class ChangeSerializer(serializers.ModelSerializer[LiveEvent]):
 class ChangesSerializer(serializers.Serializer[Any]):
     results = ChangeSerializer(many=True)
     last_seq = serializers.IntegerField(help_text="Ask with `after=` this next.")
+    reset = serializers.BooleanField(help_text="Changes after `after` are no longer kept: load everything anew.")

@@ -6,7 +6,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -17,27 +16,27 @@ from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
-from units import live, steps
+from units import audit, live, members, steps
+from units.crypto import sha256
 from units.gateways.errors import GatewayError, InstanceExists, InstanceMissing
 from units.gateways.evolution import ConnectAnswer, EvolutionService, InstanceInfo
 from units.models import (
+    AuditAction,
     ConnectionStatus,
     DisconnectCause,
-    Membership,
     Role,
     Unit,
     User,
     WebhookSecret,
     WhatsAppConnection,
     instance_name_for,
-    sha256,
     validate_time_zone,
 )
 from units.signals import connection_closing, connection_moved
+from units.webhook_secrets import is_ours, secret_in, webhook_headers, webhook_url
 
 log = structlog.get_logger(__name__)
 
-WEBHOOK_PATH = "/webhooks/whatsapp/evolution/"
 # The gateway frees a deleted name about half a second later.
 DELETION_SECONDS = 10.0
 FIRST_CODE_SECONDS = 3.0
@@ -55,7 +54,7 @@ def create_unit(name: str, *, owner: User | None = None, time_zone: str = "Ameri
         unit = Unit.objects.create(name=name, time_zone=time_zone)
         WhatsAppConnection.objects.create(unit=unit, instance_name=instance_name_for(unit.id))
         if owner:
-            Membership.objects.create(unit=unit, user=owner, role=Role.OWNER)
+            members.enter(unit, owner, Role.OWNER)
     return unit
 
 
@@ -106,7 +105,7 @@ class ConnectionService:
         if connection.status == ConnectionStatus.DISCONNECTING:
             connection = self.refresh()
         if not connection.is_connected:
-            connection = self._set(steps.preparing)
+            connection = self._set(steps.preparing, AuditAction.NUMBER_CONNECTED)
         try:
             self._ensure_instance(connection)
             answer = self._first_code(phone_number)
@@ -129,7 +128,7 @@ class ConnectionService:
 
         Raises GatewayError when the gateway does not answer; the deletion is tried again until it has happened.
         """
-        connection = self._set(steps.disconnecting)
+        connection = self._set(steps.disconnecting, AuditAction.NUMBER_DISCONNECTED)
         try:
             return self._delete_instance(connection)
         except GatewayError as error:
@@ -162,6 +161,7 @@ class ConnectionService:
         with transaction.atomic():
             WhatsAppConnection.objects.filter(unit=self.unit).update(groups_enabled=enabled)
             connection = self._connection()
+            audit.record(self.unit.pk, AuditAction.NUMBER_GROUPS, connection, groups_enabled=enabled)
             live.publish([change_of(connection)])
         try:
             self._tell_groups(connection)
@@ -244,10 +244,14 @@ class ConnectionService:
 
         return self._set(conclude)
 
-    def _set(self, change: Callable[[WhatsAppConnection, Any], None]) -> WhatsAppConnection:
-        """`_change` in a transaction of its own."""
+    def _set(
+        self, change: Callable[[WhatsAppConnection, Any], None], action: AuditAction | None = None
+    ) -> WhatsAppConnection:
+        """`_change` in a transaction of its own; `action`: what somebody asked for."""
         with transaction.atomic():
             connection = self._change(change)
+            if action:
+                audit.record(self.unit.pk, action, connection)
             live.publish(self.changes)
         self.changes = []
         return connection
@@ -304,7 +308,8 @@ class ConnectionService:
                 return
             try:
                 self.gateway.create_instance(
-                    webhook_url=_webhook_url(WebhookSecret.mint(connection)),
+                    webhook_url=webhook_url(WebhookSecret.mint(connection)),
+                    webhook_headers=webhook_headers(),
                     groups_ignored=not connection.groups_enabled,
                 )
             except InstanceExists:
@@ -317,11 +322,14 @@ class ConnectionService:
     def _ensure_webhook(self, connection: WhatsAppConnection) -> None:
         """Register our address unless it is. Not a new secret each time: events under way carry the one before."""
         webhook = self.gateway.find_webhook()
-        if webhook and webhook.enabled and webhook.url.startswith(settings.PUBLIC_URL + WEBHOOK_PATH):
-            secret = urlsplit(webhook.url).path.rpartition("/")[2]
-            if connection.webhook_secrets.filter(sha256=sha256(secret)).exists():
-                return
-        self.gateway.set_webhook(url=_webhook_url(WebhookSecret.mint(connection)))
+        if (
+            webhook
+            and webhook.enabled
+            and is_ours(webhook.url)
+            and webhook_headers().items() <= webhook.headers.items()
+        ) and connection.webhook_secrets.filter(sha256=sha256(secret_in(webhook.url))).exists():
+            return
+        self.gateway.set_webhook(url=webhook_url(WebhookSecret.mint(connection)), headers=webhook_headers())
 
     def _tell_groups(self, connection: WhatsAppConnection) -> None:
         """An instance that does not exist yet is told when it is created."""
@@ -413,7 +421,3 @@ def reconcile_due() -> int:
             WhatsAppConnection.objects.filter(pk=due.pk).update(check_due_at=ClockNow() + steps.CHECK_DOWN)
         ConnectionService(due.unit).refresh()
         asked += 1
-
-
-def _webhook_url(secret: str) -> str:
-    return settings.PUBLIC_URL + WEBHOOK_PATH + secret

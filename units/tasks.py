@@ -4,9 +4,10 @@ import threading
 from datetime import timedelta
 
 from celery import shared_task
+from django.contrib.sessions.backends.db import SessionStore
 
 from crm_whatsapp.db import ClockNow
-from units import services
+from units import idempotency, letters, services
 from units.models import LiveEvent
 
 # Open browsers read live events within seconds, `changes?after=` within days.
@@ -28,5 +29,15 @@ def reconcile_connections() -> None:
 
 @shared_task
 def prune() -> None:
-    """Forget live events that nobody will ask for."""
+    """Forget live events that nobody will ask for, answers that nobody will ask for again, and sessions that ended."""
+    SessionStore.clear_expired()
+    idempotency.forget_old()
     LiveEvent.objects.filter(created_at__lt=ClockNow() - KEEP_LIVE_EVENTS).delete()
+
+
+@shared_task
+def send_password_link(email: str, site: str) -> None:
+    """Told what to do by its message, unlike the others: whether there is such an account is nothing for a row to say,
+    and whoever waits in vain asks again.
+    """
+    letters.send_password_link(email, site)

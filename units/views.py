@@ -10,10 +10,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from crm_whatsapp.api import GatewayUnavailable
+from crm_whatsapp.api import Conflict, GatewayUnavailable
+from crm_whatsapp.errors import ErrorsSerializer
+from units import webhook_secrets
 from units.access import UnitScope
-from units.gateways.errors import GatewayError
+from units.gateways.errors import GatewayError, InstanceMissing
 from units.models import LiveEvent, Unit, UnitFeed, WhatsAppConnection
+from units.roles import Action
 from units.serializers import (
     ChangesSerializer,
     ConnectionSerializer,
@@ -28,14 +31,17 @@ class UnitListView(generics.ListAPIView):
 
     serializer_class = UnitSerializer
     queryset = Unit.objects.none()
-    filter_backends = ()
 
     def get_queryset(self) -> Any:
-        return Unit.objects.of_member(self.request.user)  # type: ignore[arg-type]
+        rows = Unit.objects.of_member(self.request.user)  # type: ignore[arg-type]
+        bound_to = getattr(self.request.auth, "unit_id", None)
+        return rows.filter(pk=bound_to) if bound_to else rows
 
 
 class UnitView(UnitScope, APIView):
     """One unit."""
+
+    reads, writes = None, None
 
     @extend_schema(responses=UnitSerializer)
     def get(self, request: Request, unit_id: str) -> Response:
@@ -45,7 +51,10 @@ class UnitView(UnitScope, APIView):
 class ConnectView(UnitScope, APIView):
     """Connect the unit's number: answers with a QR code to scan, or says that it is connected already."""
 
-    @extend_schema(request=ConnectSerializer, responses=ConnectionSerializer)
+    reads, writes = Action.READ_NUMBER, Action.WRITE_NUMBER
+    answers_once = False
+
+    @extend_schema(request=ConnectSerializer, responses={200: ConnectionSerializer, 502: ErrorsSerializer})
     def post(self, request: Request, unit_id: str) -> Response:
         form = ConnectSerializer(data=request.data)
         form.is_valid(raise_exception=True)
@@ -59,7 +68,10 @@ class ConnectView(UnitScope, APIView):
 class DisconnectView(UnitScope, APIView):
     """Disconnect the unit's number. What is queued waits until it is back."""
 
-    @extend_schema(request=None, responses=ConnectionSerializer)
+    reads, writes = Action.READ_NUMBER, Action.WRITE_NUMBER
+    answers_once = False
+
+    @extend_schema(request=None, responses={200: ConnectionSerializer, 502: ErrorsSerializer})
     def post(self, request: Request, unit_id: str) -> Response:
         try:
             connection = ConnectionService(self.unit).disconnect()
@@ -68,8 +80,33 @@ class DisconnectView(UnitScope, APIView):
         return Response(ConnectionSerializer(connection).data)
 
 
+class RotateSecretView(UnitScope, APIView):
+    """Renew the secret in the address that the WhatsApp server posts this unit's events to.
+
+    The secret before stays valid until the next renewal: events under way carry it. 409: the number has not been
+    connected, or the secret is being renewed this minute. 502: ask again; nothing is lost.
+    """
+
+    reads, writes = Action.MANAGE_ACCESS, Action.MANAGE_ACCESS
+    speaks_http = True
+
+    @extend_schema(request=None, responses={204: None, 502: ErrorsSerializer})
+    def post(self, request: Request, unit_id: str) -> Response:
+        try:
+            webhook_secrets.renew(self.unit)
+        except InstanceMissing as error:
+            raise Conflict(error.sentence, error.code) from error
+        except GatewayError as error:
+            raise GatewayUnavailable(error.sentence, error.code) from error
+        except webhook_secrets.RenewedJustNow as error:
+            raise Conflict(_("The secret is being renewed. Try again in two minutes."), "renewed_just_now") from error
+        return Response(status=204)
+
+
 class ConnectionStatusView(UnitScope, APIView):
     """How the unit's number is connected, as last known. Ask as often as you like: this asks nobody else."""
+
+    reads, writes = Action.READ_NUMBER, Action.WRITE_NUMBER
 
     @extend_schema(responses=ConnectionSerializer)
     def get(self, request: Request, unit_id: str) -> Response:
@@ -78,21 +115,33 @@ class ConnectionStatusView(UnitScope, APIView):
 
 
 class ChangesView(UnitScope, APIView):
-    """What has changed in the unit after `after`, in order, at most 500 at a time. For sync without open streams."""
+    """What has changed in the unit after `after`, in order, at most 500 at a time. For sync without open streams.
+
+    `reset`: what came after `after` is no longer kept, or `after` is of another database. Load everything anew, and
+    ask for what comes after `last_seq`.
+    """
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
 
     PAGE = 500
 
     @extend_schema(
-        parameters=[OpenApiParameter("after", int, description="The last `seq` you have; 0 for all that is kept.")],
+        parameters=[OpenApiParameter("after", int, description="The last `seq` you have; without it, no changes, but where to begin.")],
         responses=ChangesSerializer,
     )
     def get(self, request: Request, unit_id: str) -> Response:
-        feed = UnitFeed.objects.filter(unit=self.unit).first()
+        # Before the events, so all up to it can be seen below.
+        newest = UnitFeed.objects.filter(unit=self.unit).values_list("last_seq", flat=True).first() or 0
         after = request.query_params.get("after")
         if after is None:
-            return Response({"results": [], "last_seq": feed.last_seq if feed else 0})
+            return self._answer([], newest)
         if not after.isdecimal() or len(after) > 18:
             raise ValidationError({"after": [_("This is not the number of an event.")]})
-        events = list(LiveEvent.objects.filter(unit=self.unit, seq__gt=int(after)).order_by("seq")[: self.PAGE])
-        last_seq = events[-1].seq if events else int(after)
-        return Response(ChangesSerializer({"results": events, "last_seq": last_seq}).data)
+        seq = int(after)
+        events = list(LiveEvent.objects.filter(unit=self.unit, seq__gt=seq).order_by("seq")[: self.PAGE])
+        if seq > newest or (seq < newest and not (events and events[0].seq == seq + 1)):
+            return self._answer([], newest, reset=True)
+        return self._answer(events, events[-1].seq if events else seq)
+
+    def _answer(self, events: list[LiveEvent], last_seq: int, *, reset: bool = False) -> Response:
+        return Response(ChangesSerializer({"results": events, "last_seq": last_seq, "reset": reset}).data)

@@ -22,4 +22,8 @@ class Migration(migrations.Migration):
         tenant_key("chat_actions", "connection_id", "unit_whatsapp_connections", on_delete="CASCADE"),
         tenant_key("chat_actions", "conversation_id", "conversations", on_delete="CASCADE"),
         tenant_key("chat_actions", "message_id", "messages", on_delete="CASCADE"),
+        tenant_key("failed_attempts", "message_id", "messages", on_delete="CASCADE"),
+        tenant_key("conversation_labels", "conversation_id", "conversations", on_delete="CASCADE"),
+        tenant_key("conversation_labels", "label_id", "labels", on_delete="CASCADE"),
+        tenant_key("notes", "conversation_id", "conversations", on_delete="CASCADE"),
     ]

@@ -10,6 +10,7 @@ from messaging.models.contacts import (
 )
 from messaging.models.conversations import Conversation, ConversationStatus
 from messaging.models.imports import ContactImport, ImportStatus
+from messaging.models.inbox import CannedReply, ConversationLabel, Label, Note
 from messaging.models.lanes import SendLane
 from messaging.models.media import Attachment, MediaStatus, MessageMedia
 from messaging.models.messages import (
@@ -17,6 +18,7 @@ from messaging.models.messages import (
     ActionStatus,
     ChatAction,
     Direction,
+    FailedAttempt,
     Message,
     MessageQuerySet,
     MessageStatus,
@@ -31,6 +33,7 @@ __all__ = [
     "Attachment",
     "AttributeDefinition",
     "AttributeKind",
+    "CannedReply",
     "ChatAction",
     "Contact",
     "ContactAddress",
@@ -38,14 +41,18 @@ __all__ = [
     "ContactMerge",
     "ContactTag",
     "Conversation",
+    "ConversationLabel",
     "ConversationStatus",
     "Direction",
+    "FailedAttempt",
     "ImportStatus",
+    "Label",
     "MediaStatus",
     "Message",
     "MessageMedia",
     "MessageQuerySet",
     "MessageStatus",
+    "Note",
     "OptOut",
     "OptOutSource",
     "Origin",

@@ -92,6 +92,8 @@ class Conversation(UUIDPrimaryKeyModel):
     assigned_to = models.ForeignKey(
         User, models.DB_SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("assigned to")
     )
+    # Of a snoozed one: when it opens again by itself.
+    snoozed_until = models.DateTimeField(_("snoozed until"), null=True, blank=True)
     # Whatever arrived here until then has been seen in the inbox; and what was sent until then, on the unit's phone.
     read_until = models.DateTimeField(null=True, editable=False)
     seen_until = models.DateTimeField(null=True, editable=False)
@@ -121,6 +123,15 @@ class Conversation(UUIDPrimaryKeyModel):
             models.Index(fields=["unit", "-last_message_at", "-id"], name="conversations_inbox"),
             # Who wrote since when, or has not.
             models.Index(fields=["unit", "last_inbound_at"], name="conversations_heard_from"),
+            # Whose they are, and those of nobody.
+            models.Index(fields=["unit", "assigned_to", "-last_message_at"], name="conversations_of_person"),
+            models.Index(fields=["unit", "status", "-last_message_at"], name="conversations_by_status"),
+            # What opens again by itself.
+            models.Index(
+                fields=["snoozed_until"],
+                name="conversations_snoozed",
+                condition=models.Q(status="snoozed", snoozed_until__isnull=False),
+            ),
             models.Index(fields=["unit"], name="conversations_unread", condition=models.Q(unread_count__gt=0)),
         ]
 

@@ -234,6 +234,29 @@ class Message(UUIDPrimaryKeyModel):
         return f"{self.get_direction_display()} · {self.get_status_display()}"
 
 
+class FailedAttempt(UUIDPrimaryKeyModel):
+    """A call for a message of ours that did not end in "sent", and what was answered. The one that did is the message.
+
+    `number`: 1 is the first. `outcome`: a class of `units.gateways.errors`.
+    """
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", db_index=False)
+    message = TenantForeignKey(Message, related_name="failed_attempts")
+    number = models.PositiveSmallIntegerField(_("attempt"))
+    outcome = models.CharField(_("outcome"), max_length=40)
+    code = models.CharField(_("code"), max_length=64)
+    answer = models.TextField(_("answer"), blank=True)
+
+    class Meta:
+        db_table = "failed_attempts"
+        verbose_name = _("failed attempt")
+        verbose_name_plural = _("failed attempts")
+        ordering = ["created_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.number} · {self.outcome} · {self.code}"
+
+
 class ActionKind(models.TextChoices):
     READ = "read", pgettext_lazy("action", "Mark as read")
     TYPING = "typing", pgettext_lazy("action", "Show typing")

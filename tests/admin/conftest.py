@@ -14,6 +14,7 @@ from messaging.models import (
     AddressKind,
     Attachment,
     AttributeDefinition,
+    CannedReply,
     ChatAction,
     Contact,
     ContactAddress,
@@ -21,12 +22,16 @@ from messaging.models import (
     ContactMerge,
     ContactTag,
     Conversation,
+    FailedAttempt,
+    Label,
     Message,
+    Note,
     Segment,
     SendLane,
     Tag,
 )
-from units.models import ApiToken, Membership, Unit, User
+from units import audit
+from units.models import ApiToken, AuditAction, Membership, Unit, User
 from units.services import create_unit
 from webhooks.models import Completeness, WebhookEvent
 
@@ -48,6 +53,7 @@ def make_rows(name: str, number: int) -> Rows:
     agent = User.objects.create_user(f"agent{number}@example.com")
     Membership.objects.create(unit=unit, user=agent)
     ApiToken.mint(agent, "CRM")
+    audit.record(unit.pk, AuditAction.MEMBER_ADDED, agent)
     Group.objects.create(name=f"Support {number}")
     contact = Contact.objects.create(unit=unit, name=f"Ana {number}")
     ContactAddress.objects.create(unit=unit, contact=contact, kind=AddressKind.PHONE, value=f"+5511912{number:06d}")
@@ -90,6 +96,10 @@ def make_rows(name: str, number: int) -> Rows:
         sha256=f"{number:064x}",
     )
     ContactMerge.objects.create(unit=unit, kept=contact, absorbed_id=uuid4(), absorbed_name=f"Ana Maria {number}")
+    Label.objects.create(unit=unit, name=f"Returns {number}")
+    CannedReply.objects.create(unit=unit, shortcut=f"hours{number}", body="From 9 to 18")
+    Note.objects.create(unit=unit, conversation=conversation, author=agent, body="Prefers afternoons")
+    FailedAttempt.objects.create(unit=unit, message=message, number=1, outcome="NotSent", code="not_sent")
     SendLane.objects.get_or_create(connection=unit.connection)
     campaign = Campaign.objects.create(unit=unit, name=f"Winter {number}", content="Hello", created_by=agent)
     recipient = CampaignRecipient.objects.create(unit=unit, campaign=campaign, contact=contact, message=message)

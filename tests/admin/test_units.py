@@ -9,7 +9,9 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.admin.conftest import Rows
-from units.models import ApiToken, Membership, Role, Unit, User, WhatsAppConnection, sha256
+from units.crypto import sha256
+from units.models import ApiToken, Membership, Role, Unit, User, WhatsAppConnection
+from units.services import create_unit
 
 ANSWER = {"_form_submitted": "on"}
 NO_MEMBERS = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
@@ -93,20 +95,50 @@ def test_refreshing_says_that_the_gateway_is_down(page: Client, rows: Rows, sett
     assert WhatsAppConnection.objects.get().cause == "gateway_down"
 
 
-def test_a_token_is_shown_once(page: Client, rows: Rows) -> None:
+def test_a_token_is_shown_once(page: Client, rows: Rows, staff: User) -> None:
     agent = User.objects.get(email="agent1@example.com")
-    response = page.post(reverse("admin:units_apitoken_add"), {"user": agent.pk, "name": "ERP"})
+    form = {"user": agent.pk, "name": "ERP", "scopes": ["inbox:read"]}
+    response = page.post(reverse("admin:units_apitoken_add"), form)
     shown = next(str(message) for message in get_messages(response.wsgi_request) if "crm_" in str(message))
     token = shown[shown.index("crm_") :]
-    assert ApiToken.objects.get(name="ERP").sha256 == sha256(token)
+    row = ApiToken.objects.get(name="ERP")
+    assert (row.sha256, row.scopes, row.created_by) == (sha256(token), ["inbox:read"], staff)
     assert token in page.get(response["Location"]).content.decode()
     assert token not in page.get(response["Location"]).content.decode()
 
 
 def test_a_token_can_be_revoked(page: Client, rows: Rows) -> None:
     token = ApiToken.objects.get()
-    page.post(reverse("admin:units_apitoken_delete", args=[token.pk]), {"post": "yes"})
-    assert not ApiToken.objects.exists()
+    act(page, token, "revoke")
+    assert ApiToken.objects.get(revoked_at__isnull=False) == token
+    assert not ApiToken.objects.valid().exists()
+
+
+def test_a_token_is_for_a_unit_in_which_its_person_works(page: Client, rows: Rows) -> None:
+    agent, other = User.objects.get(email="agent1@example.com"), create_unit("Loja Sul")
+    form = {"user": agent.pk, "unit": other.pk, "name": "ERP", "scopes": ["inbox:read"]}
+    assert page.post(reverse("admin:units_apitoken_add"), form).status_code == 200
+    assert not ApiToken.objects.filter(name="ERP").exists()
+
+
+def test_a_unit_keeps_an_owner(page: Client, rows: Rows) -> None:
+    membership = rows.unit.memberships.get()
+    Membership.objects.filter(pk=membership.pk).update(role=Role.OWNER)
+    form = {
+        "name": "Loja Centro",
+        "time_zone": "America/Sao_Paulo",
+        "memberships-TOTAL_FORMS": 1,
+        "memberships-INITIAL_FORMS": 1,
+        "memberships-0-id": membership.pk,
+        "memberships-0-unit": rows.unit.pk,
+        "memberships-0-role": "agent",
+    }
+    address = reverse("admin:units_unit_change", args=[rows.unit.pk])
+    assert page.post(address, form).status_code == 200
+    membership.refresh_from_db()
+    assert membership.role == Role.OWNER
+    assert page.post(address, form | {"memberships-0-DELETE": "on"}).status_code == 200
+    assert rows.unit.memberships.exists()
 
 
 def test_a_person_is_made_with_an_e_mail_in_lower_case(page: Client) -> None:

@@ -1,0 +1,56 @@
+"""Mail about accounts: somebody was added to a unit, or has forgotten his password."""
+
+import structlog
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.urls import reverse
+from django.utils.encoding import force_bytes
+from django.utils.http import urlsafe_base64_encode
+from django.utils.translation import gettext as _
+
+from units.models import Membership, User
+
+log = structlog.get_logger(__name__)
+
+
+def invite(membership: Membership, site: str) -> None:
+    """Tell a person of a new unit; how to get in, too. Never raises: it can be sent again.
+
+    `site`: scheme and host of this installation.
+    """
+    user, unit = membership.user, membership.unit
+    if user.has_usable_password():
+        how = _("Log in as usual: %(link)s") % {"link": site + reverse("console:login")}
+    else:
+        how = _("Choose a password first, within three days: %(link)s") % {"link": _link(user, site)}
+    body = _("You have been added to %(unit)s, as: %(role)s.\n\n%(how)s") % {
+        "unit": unit.name,
+        "role": membership.get_role_display(),
+        "how": how,
+    }
+    _send(_("You work in %(unit)s now") % {"unit": unit.name}, body, user)
+
+
+def send_password_link(email: str, site: str) -> None:
+    """A link to set a new password, to whoever logs in with `email`; to nobody else a word."""
+    user = User.objects.filter(email=email.lower(), is_active=True, is_integration=False).first()
+    if user:
+        body = _(
+            "Somebody, perhaps you, asked for a new password here.\n\n"
+            "Choose one within three days: %(link)s\n\n"
+            "If it was not you, there is nothing to do: the password stays as it is."
+        ) % {"link": _link(user, site)}
+        _send(_("A new password"), body, user)
+
+
+def _link(user: User, site: str) -> str:
+    uid = urlsafe_base64_encode(force_bytes(user.pk))
+    return site + reverse("console:set-password", args=[uid, default_token_generator.make_token(user)])
+
+
+def _send(subject: str, body: str, to: User) -> None:
+    try:
+        EmailMessage(" ".join(subject.split()), body, to=[to.email]).send()
+    except Exception:
+        # Whatever a mail server and the network raise.
+        log.exception("letter_not_sent", user_id=str(to.pk))

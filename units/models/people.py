@@ -1,0 +1,57 @@
+"""Who logs in."""
+
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models.functions import UUID7
+from django.utils.translation import gettext_lazy as _
+
+
+class UserManager(BaseUserManager["User"]):
+    """People are found by their e-mail address, whatever its case."""
+
+    use_in_migrations = True
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """A person who may log in; without a password, only after one is set."""
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Staff with every permission in the admin."""
+        return self.create_user(email, password, **{"is_staff": True, "is_superuser": True} | fields)
+
+    def create_integration(self, name: str) -> "User":
+        """A program: it acts by tokens alone, and what it does stands under its name."""
+        return self.create_user(f"{uuid4()}@integration.invalid", first_name=name, is_integration=True)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractUser):
+    """A person who logs in: unit staff through a membership, staff of the installation by `is_staff`."""
+
+    id = models.UUIDField(primary_key=True, db_default=UUID7(), editable=False)
+    username = None  # type: ignore[assignment]
+    email = models.EmailField(_("e-mail"), unique=True, error_messages={"unique": _("This e-mail is in use already.")})
+    # A program of a unit, with tokens and no password; its address leads nowhere (RFC 2606).
+    is_integration = models.BooleanField(_("integration"), default=False, db_default=False, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = []
+
+    objects = UserManager()  # type: ignore[assignment,misc]
+
+    class Meta:
+        db_table = "users"
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
