@@ -5,12 +5,13 @@ PY := .venv/bin/python
 LAUNCHER := $(PY) -m crm_whatsapp.launcher
 EPHEMERAL := $(LAUNCHER) exec --ephemeral --
 
-.PHONY: help setup run stop test demo check format pictures chaos bench lock clean
+.PHONY: help setup run stop test fuzz demo check format pictures chaos bench lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run     everything up, with demo data and a simulated phone; prints where to go"
 	@echo "make test    all tests, on servers of their own"
+	@echo "make fuzz    five minutes of requests that nobody would write, made from the API's schema"
 	@echo "make demo    walks through connect, QR code, inbound, outbound and campaign; exits 0 or 1"
 	@echo "make check   style, types, imports, migrations, security settings, translations"
 	@echo "make pictures  screenshots of the console, for the papers (needs Chromium)"
@@ -33,6 +34,11 @@ stop: setup
 # Two workers: more gain nothing on the small machines this must pass on.
 test: setup
 	@$(EPHEMERAL) $(PY) -m pytest -n 2 $(ARGS)
+
+# Some 200 operations and modes, so many examples of each.
+fuzz: export FUZZ_EXAMPLES ?= 60
+fuzz: setup
+	@$(EPHEMERAL) $(PY) -m pytest tests/api/test_fuzz.py $(ARGS)
 
 demo: setup
 	@$(EPHEMERAL) $(PY) scripts/demo.py $(ARGS)

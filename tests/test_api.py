@@ -14,7 +14,7 @@ from structlog import DropEvent
 from crm_whatsapp.logging import without_health_checks
 from messaging.models import Message
 from tests.factories import campaign, contact, conversation, reply
-from units.models import ApiToken, Unit, User
+from units.models import ApiToken, LiveEvent, Unit, User
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +24,7 @@ def send(api: APIClient, unit: Unit, **body: Any) -> Any:
 
 
 def test_a_token_opens_what_its_person_may_see_and_is_kept_as_a_hash(ana: User, unit: Unit) -> None:  # I8
-    token = ApiToken.mint(ana, "teste")
+    _row, token = ApiToken.mint(ana, "teste")
     client = Client(headers={"Authorization": f"Bearer {token}"})
     assert [row["name"] for row in client.get("/units").json()["results"]] == ["Ótica Aurora"]
     assert token.encode() not in bytes(ApiToken.objects.get().sha256)
@@ -104,7 +104,7 @@ def test_an_idempotency_key_makes_one_message_of_several_requests(api: APIClient
     answers = [api.post(url, body, format="json", headers={"Idempotency-Key": "pedido-1"}) for _ in range(3)]
     assert {(answer.status_code, answer.data["id"]) for answer in answers} == {(202, str(Message.objects.get().id))}
     other = api.post(url, body | {"text": "Tchau"}, format="json", headers={"Idempotency-Key": "pedido-1"})
-    assert (other.status_code, other.data["errors"][0]["code"]) == (409, "key_reused")
+    assert (other.status_code, other.data["errors"][0]["code"]) == (409, "idempotency_key_reused")
 
 
 def test_a_campaign_to_many_numbers_costs_a_handful_of_queries(
@@ -131,6 +131,21 @@ def test_changes_come_in_order_and_go_on_from_where_they_stopped(api: APIClient,
     reply(unit)
     second = api.get(f"/units/{unit.id}/changes", {"after": first["last_seq"]}).data
     assert second["results"][0]["seq"] == first["last_seq"] + 1
+    assert not first["reset"] and not second["reset"]
+
+
+def test_changes_that_are_no_longer_kept_are_told_and_not_passed_over(api: APIClient, unit: Unit) -> None:
+    for _message in range(2):
+        reply(unit)
+    last = api.get(f"/units/{unit.id}/changes").data["last_seq"]
+    LiveEvent.objects.filter(unit=unit, seq__lte=2).delete()
+    start_over = {"results": [], "last_seq": last, "reset": True}
+    for after in (0, 1, last + 1):
+        assert api.get(f"/units/{unit.id}/changes", {"after": after}).data == start_over
+    assert [row["seq"] for row in api.get(f"/units/{unit.id}/changes", {"after": 2}).data["results"]][0] == 3
+    LiveEvent.objects.filter(unit=unit).delete()
+    assert api.get(f"/units/{unit.id}/changes", {"after": 2}).data == start_over
+    assert api.get(f"/units/{unit.id}/changes", {"after": last}).data == start_over | {"reset": False}
 
 
 @pytest.mark.parametrize("resource", ["contacts", "conversations", "campaigns", "thread", "recipients"])

@@ -79,9 +79,9 @@ def test_live_events_tell_of_a_message_and_resume_where_they_stopped(connected: 
         assert next(line for line in stream.iter_lines() if line == "event: message")
 
 
-def test_live_events_are_not_there_for_a_stranger(connected: Stack) -> None:  # I7
+def test_live_events_are_not_there_for_nobody(connected: Stack) -> None:  # I7
     url = f"{connected.live_url}/units/{connected.unit}/events"
-    assert httpx.get(url, trust_env=False).status_code == 404
+    assert httpx.get(url, trust_env=False).status_code == 401
 
 
 def test_no_secret_is_in_any_log(connected: Stack) -> None:  # I8
