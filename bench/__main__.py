@@ -26,6 +26,7 @@ PARTS = {
     "waiting": "a reply while another unit has a million waiting",
     "audience": "a campaign to a million contacts is started, against a plain INSERT … SELECT",
     "fuzz": "bodies that nobody should send: none lost, none that stops the drain",
+    "events": "a thousand open streams of live events on one process: memory, and from committed to received",
     "imports": "a million contacts from a file: time and memory of the process, and against a plain COPY",
 }
 
@@ -51,6 +52,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--bodies", type=int, default=100_000, help="of fuzz (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of fuzz: other bodies with another one (%(default)s)")
     parser.add_argument("--imported", type=int, default=1_000_000, help="contacts of imports (%(default)s)")
+    parser.add_argument("--streams", type=int, default=1000, help="of events (%(default)s)")
+    parser.add_argument("--event-rate", type=int, default=100, help="events a second of events (%(default)s)")
+    parser.add_argument("--event-seconds", type=float, default=60, help="of events (%(default)s)")
     parser.add_argument("--json", type=Path, default=RESULTS, help="where to write (%(default)s)")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs; figures are not judged")
     options = parser.parse_args(arguments)
@@ -59,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.seconds, options.rows, options.contacts, options.bodies = 1, 2000, 200, 200
         options.lanes, options.sends, options.numbers, options.pace_seconds, options.pending = 40, 20, 10, 2, 500
         options.imported = 500
+        options.streams, options.event_rate, options.event_seconds = 20, 20, 1
         options.people = 1000
     parts = options.parts or list(PARTS)
     sizes: dict[str, dict[str, Any]] = {
@@ -72,6 +77,7 @@ def main(arguments: list[str] | None = None) -> int:
         "waiting": {"rounds": options.rounds, "pending": options.pending},
         "audience": {"rounds": min(options.rounds, 3), "people": options.people},
         "fuzz": {"bodies": options.bodies, "seed": options.seed},
+        "events": {"streams": options.streams, "rate": options.event_rate, "seconds": options.event_seconds},
         "imports": {"imported": options.imported},
     }
     # However it ends, servers and files go with it.

@@ -68,6 +68,8 @@ class Installation:
             "CELERY_QUEUE": "bench",
             "HEARTBEAT_DIR": str(self.directory / "heartbeats"),
             "MEDIA_ROOT": str(self.directory / "media"),
+            # What is measured is how fast it could be.
+            "WEBHOOK_RATE": "",
         }
         # When a message became visible is when its transaction committed; the server remembers that only if asked to.
         self.sql("ALTER SYSTEM SET track_commit_timestamp = on")

@@ -1,122 +1,131 @@
 """Live events to browsers and programs: server-sent events, in the ASGI process alone.
 
-One listener a process waits for NOTIFY and wakes the streams of the unit; each stream reads from the table what it has
-not sent yet. So a NOTIFY that is lost, or two that become one, loses nothing.
+Django answers who may listen, like every other request: the same authentication, roles, throttles, errors and headers.
+Then its thread and its database connection are given back, and the stream goes on without Django: a thousand streams
+are a thousand small tasks of one event loop (`units.streams`).
 """
 
 import asyncio
-import json
-import time
-from collections import defaultdict
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
 from uuid import UUID
 
-import psycopg
 import structlog
-from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
-from django.contrib.auth.models import AnonymousUser
 from django.core.handlers.asgi import ASGIRequest
-from django.db import close_old_connections
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    JsonResponse,
-    StreamingHttpResponse,
-)
+from django.http import HttpRequest, HttpResponse
 from django.http.request import split_domain_port
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import AuthenticationFailed
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
-from units.access import unit_for
-from units.authentication import TokenAuthentication
-from units.live import CHANNEL
-from units.models import LiveEvent, UnitFeed, User
+from units.access import UnitScope
+from units.crypto import sha256
+from units.models import ApiToken, UnitFeed, User
+from units.roles import Action
+from units.streams import Access, Stream, Streams, TooManyStreams
 
 log = structlog.get_logger(__name__)
 
-# Proxies close what is silent for a minute; a browser that went away is noticed by writing to it.
-HEARTBEAT_SECONDS = 20.0
-# Whoever has lost his membership stops receiving within this time.
-RECHECK_SECONDS = 60.0
-PAGE = 200
+type Scope = dict[str, Any]
+type Message = Mapping[str, Any]
+type Receive = Callable[[], Awaitable[Message]]
+type Send = Callable[[Message], Awaitable[None]]
+
+# Where in the ASGI scope the view finds the door through which it sends a stream.
+_DOOR = "crm_whatsapp.door"
+# So many requests are with Django at once, each with a thread and a database connection; the others wait.
+TURNS = 8
+
+_streams = Streams()
 
 
-class Listener:
-    """Wakes the streams of a unit when NOTIFY says that its feed has grown."""
+@dataclass(slots=True)
+class _Door:
+    """One request. `stream`: what the view has admitted."""
 
-    def __init__(self) -> None:
-        self._streams: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._task: asyncio.Task[None] | None = None
-
-    def subscribe(self, unit_id: UUID) -> asyncio.Event:
-        """An event that is set whenever the unit's feed may have grown."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._listen())
-        grown = asyncio.Event()
-        self._streams[str(unit_id)].add(grown)
-        return grown
-
-    def unsubscribe(self, unit_id: UUID, grown: asyncio.Event) -> None:
-        self._streams[str(unit_id)].discard(grown)
-        if not self._streams[str(unit_id)]:
-            del self._streams[str(unit_id)]
-
-    async def _listen(self) -> None:
-        while True:
-            try:
-                connection = await psycopg.AsyncConnection.connect(settings.DATABASE_URL, autocommit=True)
-                async with connection:
-                    await connection.execute(f"LISTEN {CHANNEL}")
-                    # Whatever came while nobody listened.
-                    for unit_id in list(self._streams):
-                        self._wake(unit_id)
-                    async for notice in connection.notifies():
-                        self._wake(notice.payload)
-            except (psycopg.Error, OSError) as error:
-                log.warning("listener_lost", error=type(error).__name__)
-                await asyncio.sleep(1)
-
-    def _wake(self, unit_id: str) -> None:
-        for grown in self._streams.get(unit_id, ()):
-            grown.set()
+    stream: Stream | None = None
 
 
-_listener = Listener()
+class _ErrorsAsJSON(DefaultContentNegotiation):
+    """Who asks for an event stream, as browsers do, gets refusals as JSON, like everybody."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
 
 
-async def events(request: HttpRequest, unit_id: UUID) -> HttpResponseBase:
-    """`GET /units/{unit}/events`: `id: <seq>`, `event: <kind>`, `data: {"id": …}`; goes on after `Last-Event-ID`.
+# Described in crm_whatsapp.schema: OpenAPI's framework knows no streams.
+@extend_schema(exclude=True)
+class EventsView(UnitScope, APIView):
+    """`GET /units/{unit}/events`: `id: <seq>`, `event: <kind>`, `data: {"id": …}` (docs/live-events.md).
 
-    Without `Last-Event-ID` (header, or `?after=` for the first connection of a page) it starts with what comes next.
+    Goes on after `Last-Event-ID` (header, or `?after=` for the first connection of a page); without either, with what
+    comes next.
     """
-    if not isinstance(request, ASGIRequest):
-        # A stream would hold a thread of the web process for as long as a browser is open.
-        return JsonResponse({"detail": _("Live events are served by the live process.")}, status=501)
-    try:
-        await sync_to_async(_check_access)(request, unit_id)
-    except AuthenticationFailed as error:
-        return HttpResponse(str(error.detail), status=401, content_type="text/plain")
-    after = request.headers.get("Last-Event-ID") or request.GET.get("after") or ""
-    seq = int(after) if after.isdecimal() and len(after) < 19 else await sync_to_async(_last_seq)(unit_id)
-    response = StreamingHttpResponse(_stream(request, unit_id, seq), content_type="text/event-stream")
-    response["Cache-Control"] = "no-store"
-    response["X-Accel-Buffering"] = "no"
-    # In `make run` the page comes from another port. Cookies ignore ports; the browser asks for this besides.
-    origin = request.headers.get("Origin")
-    if origin and _may_read(request, origin):
-        response["Access-Control-Allow-Origin"] = origin
-        response["Access-Control-Allow-Credentials"] = "true"
-        response["Vary"] = "Origin"
-    return response
+
+    reads, writes = Action.READ_INBOX, None
+    content_negotiation_class = _ErrorsAsJSON
+
+    def get(self, request: Request, unit_id: UUID) -> HttpResponse:
+        """Raises ValidationError and Throttled."""
+        http = request._request
+        door = http.scope.get(_DOOR) if isinstance(http, ASGIRequest) else None
+        if door is None:
+            # A stream would hold a thread of the web process for as long as a browser is open.
+            return _refusal(501, "not_served_here", _("Live events are served by the live process."))
+        response = HttpResponse(content_type="text/event-stream")
+        response["Cache-Control"] = "no-store, no-transform"
+        response["X-Accel-Buffering"] = "no"
+        # In `make run` the page comes from another port. Cookies ignore ports; the browser asks for this besides.
+        origin = http.headers.get("Origin")
+        if origin and _may_read(http, origin):
+            response["Access-Control-Allow-Origin"] = origin
+            response["Access-Control-Allow-Credentials"] = "true"
+            response["Vary"] = "Origin"
+        if request.method == "GET":
+            stream = self._stream(request, unit_id)
+            try:
+                _streams.admit(stream)
+            except TooManyStreams:
+                refusal = _refusal(503, "too_many_streams", _("Too many streams are open. Try again in a minute."))
+                refusal["Retry-After"] = "60"
+                return refusal
+            door.stream = stream
+        return response
+
+    def _stream(self, request: Request, unit_id: UUID) -> Stream:
+        last_seq = UnitFeed.objects.filter(unit_id=unit_id).values_list("last_seq", flat=True).first() or 0
+        after = request.headers.get("Last-Event-ID") or request.query_params.get("after") or str(last_seq)
+        if not (after.isascii() and after.isdecimal()) or len(after) > 18:
+            raise ValidationError({"after": [_("This is not the number of an event.")]})
+        return Stream(_access(request, unit_id), int(after), last_seq)
+
+
+def _refusal(status: int, code: str, detail: str) -> Response:
+    """Not raised: what is no fault of ours has no traceback in the log."""
+    return Response({"type": "server_error", "errors": [{"code": code, "detail": detail, "attr": None}]}, status=status)
+
+
+def _access(request: Request, unit_id: UUID) -> Access:
+    user = cast("User", request.user)
+    if isinstance(request.auth, ApiToken):
+        return Access(unit_id=unit_id, user_id=user.pk, token_id=request.auth.pk)
+    return Access(
+        unit_id=unit_id, user_id=user.pk, session_key=request.session.session_key, password=sha256(user.password)
+    )
 
 
 def _may_read(request: HttpRequest, origin: str) -> bool:
-    """Whether a page of `origin` may read the stream: ours, or of this scheme and host, on whatever port."""
+    """Whether a page of `origin` may listen with its user's cookie: ours, or of this scheme and host on any port."""
     if origin in {settings.PUBLIC_URL, *settings.CSRF_TRUSTED_ORIGINS}:
         return True
     scheme, _separator, netloc = origin.partition("://")
@@ -124,52 +133,55 @@ def _may_read(request: HttpRequest, origin: str) -> bool:
     return bool(host) and (scheme, split_domain_port(netloc)[0]) == (request.scheme, host)
 
 
-async def _stream(request: HttpRequest, unit_id: UUID, seq: int) -> AsyncIterator[str]:
-    grown = _listener.subscribe(unit_id)
-    recheck_at = time.monotonic() + RECHECK_SECONDS
+class WithStreams:
+    """The ASGI application: Django's, and after it the streams that it has admitted."""
+
+    def __init__(self, django: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._django = django
+        self._turns = asyncio.Semaphore(TURNS)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        door = _Door()
+        has_begun = False
+
+        async def answer(message: Message) -> None:
+            nonlocal has_begun
+            if door.stream is None:
+                await send(message)
+            elif message["type"] == "http.response.start":
+                headers = [(name, value) for name, value in message["headers"] if name.lower() != b"content-length"]
+                await send({**message, "headers": headers})
+                has_begun = True
+            # The empty body of Django's answer would end it.
+
+        try:
+            async with self._turns:
+                await self._django({**scope, _DOOR: door}, receive, answer)
+            if door.stream and has_begun:
+                await _send_all(door.stream, receive, send)
+        finally:
+            if door.stream:
+                _streams.dismiss(door.stream)
+
+
+async def _send_all(stream: Stream, receive: Receive, send: Send) -> None:
+    watching = asyncio.create_task(_notice_leaving(stream, receive))
     try:
-        yield f"retry: 3000\nid: {seq}\nevent: ready\ndata: {{}}\n\n"
-        while True:
-            grown.clear()
-            page = await sync_to_async(_after)(unit_id, seq)
-            for event in page:
-                seq = event.seq
-                data = json.dumps({"id": str(event.object_id)} | event.data)
-                yield f"id: {seq}\nevent: {event.kind}\ndata: {data}\n\n"
-            # After a full page there is probably more, of which nobody tells again.
-            if len(page) < PAGE:
-                try:
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
-                        await grown.wait()
-                except TimeoutError:
-                    yield ": still here\n\n"
-            if time.monotonic() > recheck_at:
-                await sync_to_async(_check_access)(request, unit_id)
-                recheck_at = time.monotonic() + RECHECK_SECONDS
-    except (Http404, AuthenticationFailed):
-        yield "event: gone\ndata: {}\n\n"
+        async with contextlib.aclosing(_streams.pieces(stream)) as pieces:
+            async for piece in pieces:
+                async with asyncio.timeout(settings.LIVE_SEND_TIMEOUT):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    except TimeoutError:
+        # The server holds 32 pieces for him, and the kernel some more. By the number of the last one that he got he can
+        # ask for what he has missed.
+        log.info("stream_cut_off", unit=str(stream.access.unit_id), seq=stream.seq)
     finally:
-        _listener.unsubscribe(unit_id, grown)
+        watching.cancel()
 
 
-def _check_access(request: HttpRequest, unit_id: UUID) -> None:
-    """Raises Http404 or AuthenticationFailed unless the session or the token still opens the unit."""
-    close_old_connections()
-    if token := TokenAuthentication().authenticate(Request(request)):
-        user: User | AnonymousUser = token[0]
-    else:
-        # `request.user` and the session remember what they were when the stream began.
-        request.session = type(request.session)(request.session.session_key)
-        user = get_user(request)
-    unit_for(user, unit_id)
-
-
-def _last_seq(unit_id: UUID) -> int:
-    feed = UnitFeed.objects.filter(unit_id=unit_id).first()
-    return feed.last_seq if feed else 0
-
-
-def _after(unit_id: UUID, seq: int) -> list[LiveEvent]:
-    close_old_connections()
-    events = LiveEvent.objects.filter(unit_id=unit_id, seq__gt=seq).order_by("seq")
-    return list(events[:PAGE])
+async def _notice_leaving(stream: Stream, receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    stream.has_left = True
+    stream.woken.set()

@@ -69,14 +69,19 @@ async function catchUp() {
     return;
   }
   if (!answer.ok) throw new Error(`changes: ${answer.status}`);
-  const { results, last_seq: last } = await answer.json();
+  const { results, last_seq: last, reset } = await answer.json();
+  if (reset) {
+    window.location.reload();
+    return;
+  }
   for (const change of results) {
     if (change.seq <= seq) continue;
     receive(change.kind, { ...change.data, id: change.id });
     seq = change.seq;
   }
-  if (!results.length && last > seq) seq = last;
-  if (results.length && last > seq) await catchUp();
+  seq = Math.max(seq, last);
+  // There may be another page.
+  if (results.length) await catchUp();
 }
 
 function say(state) {
@@ -118,8 +123,9 @@ function listen() {
       receive(kind, JSON.parse(event.data));
     });
   }
-  // The stream has ended because we are no longer let in: the page itself says why.
-  source.addEventListener('gone', () => window.location.reload());
+  // Gone: the stream has ended because we are no longer let in; the page itself says why. Reset: what we have missed
+  // is not kept so long.
+  for (const end of ['gone', 'reset']) source.addEventListener(end, () => window.location.reload());
   source.onerror = () => {
     patience ??= setTimeout(startPolling, PATIENCE_MS);
     // The browser tries again by itself, unless the answer was final.
