@@ -15,6 +15,8 @@ from campaigns.models import Campaign, CampaignRecipient, CampaignVariant, Recip
 from messaging.models import AddressKind, ContactAddress
 from messaging.phones import shown
 from messaging.serializers import error_sentence
+from units import audit
+from units.models import AuditAction
 
 # Read in slices of their key: no transaction stays open for as long as a slow reader takes.
 SLICE = 5_000
@@ -25,6 +27,8 @@ def recipient_rows(campaign: Campaign, recipients: QuerySet[CampaignRecipient]) 
 
     In the language of the call and the unit's time zone; one slice of the rows is in memory at a time.
     """
+    # Here and not in the rows, which are read when the request is over.
+    audit.record(campaign.unit_id, AuditAction.CAMPAIGN_EXPORTED, campaign)
     return _rows(campaign, recipients, translation.get_language() or "")
 
 

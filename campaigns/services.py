@@ -27,8 +27,8 @@ from messaging.models import Contact, ConversationStatus, Message, MessageStatus
 from messaging.outgoing import queueing
 from messaging.outgoing.contents import Media, Text
 from messaging.outgoing.errors import CannotQueue, KeyReused
-from units import live
-from units.models import Unit, User, WhatsAppConnection
+from units import audit, live
+from units.models import AuditAction, Unit, User, WhatsAppConnection
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -212,18 +212,26 @@ class CampaignService:
         if self.campaign.ends_at is not None and at >= self.campaign.ends_at:
             raise NotPossible(_("The campaign would end before it starts."), "scheduled_at")
         lost.require_whole(self.campaign)
-        if Campaign.objects.filter(pk=self.campaign.pk, status=C.SCHEDULED).update(scheduled_at=at):
-            return self._look_again()
+        with transaction.atomic():
+            if Campaign.objects.filter(pk=self.campaign.pk, status=C.SCHEDULED).update(scheduled_at=at):
+                self._record(AuditAction.CAMPAIGN_SCHEDULED, scheduled_at=at)
+                return self._look_again()
         return self._move(
             C.SCHEDULED,
             _("Only a draft or a paused campaign can be scheduled."),
+            then=lambda: self._record(AuditAction.CAMPAIGN_SCHEDULED, scheduled_at=at),
             scheduled_at=at,
             archived_at=None,
         )
 
     def unschedule(self) -> Campaign:
         """Back to a draft: it starts when somebody starts it. Raises NotPossible when it is not scheduled."""
-        return self._move(C.DRAFT, _("This campaign is not scheduled (any more)."), scheduled_at=None)
+        return self._move(
+            C.DRAFT,
+            _("This campaign is not scheduled (any more)."),
+            then=lambda: self._record(AuditAction.CAMPAIGN_SCHEDULED, scheduled_at=None),
+            scheduled_at=None,
+        )
 
     def dispatch(self) -> Campaign:
         """Start sending now. Raises NotPossible for one that is not waiting, or that lacks what it needs to start.
@@ -240,6 +248,7 @@ class CampaignService:
                 C.PROCESSING,
                 _("Only a draft or a scheduled campaign can be started."),
                 only_from=(C.DRAFT, C.SCHEDULED),
+                then=lambda: self._record(AuditAction.CAMPAIGN_STARTED),
                 started_at=Coalesce("started_at", ClockNow()),
                 archived_at=None,
                 **self._audience_done(),
@@ -252,8 +261,13 @@ class CampaignService:
 
     def pause(self, reason: str = "") -> Campaign:
         """Stop before the next message: what waits on the lane is withdrawn. Raises NotPossible."""
+
+        def stop() -> None:
+            self.withdraw()
+            self._record(AuditAction.CAMPAIGN_PAUSED)
+
         refusal = _("Only a campaign that is sending can be paused.")
-        return self._move(C.PAUSED, refusal, then=self.withdraw, status_reason=reason)
+        return self._move(C.PAUSED, refusal, then=stop, status_reason=reason)
 
     def resume(self) -> Campaign:
         """Go on. Raises NotPossible, also when its end has passed, or something that its audience names is gone."""
@@ -265,6 +279,7 @@ class CampaignService:
             C.PROCESSING,
             _("Only a paused campaign can be resumed."),
             only_from=(C.PAUSED,),
+            then=lambda: self._record(AuditAction.CAMPAIGN_RESUMED),
             **self._audience_done(),
         )
 
@@ -275,6 +290,7 @@ class CampaignService:
             self.withdraw()
             # Of more than a slice the rest follows in the background: a person waits for this.
             leave_out(self.campaign, R.CANCELLED, None)
+            self._record(AuditAction.CAMPAIGN_CANCELLED)
 
         return self._move(C.CANCELLED, _("This campaign has ended already."), then=end, finished_at=ClockNow())
 
@@ -300,6 +316,7 @@ class CampaignService:
                     C.PROCESSING, finished_at=None, status_reason="", archived_at=None
                 )
             ring()
+            self._record(AuditAction.CAMPAIGN_RETRIED, recipients=count)
             live.publish([change_of(locked)])
         self.campaign.refresh_from_db()
         return count
@@ -376,6 +393,9 @@ class CampaignService:
         self.campaign.refresh_from_db()
         log.info("campaign_moved", campaign_id=str(self.campaign.pk), status=status)
         return self.campaign
+
+    def _record(self, action: AuditAction, **details: Any) -> None:
+        audit.record(self.campaign.unit_id, action, self.campaign, **details)
 
     def withdraw(self) -> None:
         """Take back what waits on the lane; its recipients are pending again."""

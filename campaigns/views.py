@@ -46,6 +46,7 @@ from messaging.serializers import MessageSerializer
 from messaging.threads import look_around
 from units.access import UnitScope
 from units.models import Unit, User
+from units.roles import Action
 
 
 class CampaignFilter(django_filters.FilterSet):
@@ -58,6 +59,8 @@ class CampaignFilter(django_filters.FilterSet):
 
 class CampaignListView(UnitScope, generics.ListAPIView):
     """The unit's campaigns, newest first; `archived` false: without those that were put away."""
+
+    reads, writes = Action.READ_CAMPAIGNS, Action.WRITE_CAMPAIGNS
 
     serializer_class = CampaignSerializer
     queryset = Campaign.objects.none()
@@ -79,6 +82,8 @@ class CampaignListView(UnitScope, generics.ListAPIView):
 class NewRehearsalView(UnitScope, APIView):
     """What a campaign would do that is not kept: the body is that of creating one, and `finish_by`."""
 
+    reads, writes = Action.READ_CAMPAIGNS, Action.READ_CAMPAIGNS
+
     @extend_schema(operation_id="campaigns_rehearse_new", request=NewRehearsalSerializer, responses=RehearsalSerializer)
     def post(self, request: Request, unit_id: str) -> Response:
         form = NewRehearsalSerializer(data=request.data)
@@ -96,6 +101,8 @@ class NewRehearsalView(UnitScope, APIView):
 class NewAudienceView(UnitScope, APIView):
     """How many people an audience is, and who would be left out for what reason."""
 
+    reads, writes = Action.READ_CAMPAIGNS, Action.READ_CAMPAIGNS
+
     @extend_schema(request=AudienceSerializer, responses=TallySerializer)
     def post(self, request: Request, unit_id: str) -> Response:
         chosen = checked(lambda: audience.validate(self.unit, plain(read(AudienceSerializer, request))))
@@ -105,6 +112,8 @@ class NewAudienceView(UnitScope, APIView):
 
 class CampaignScope(UnitScope):
     """Mixin: `self.campaign`, of the unit."""
+
+    reads, writes = Action.READ_CAMPAIGNS, Action.WRITE_CAMPAIGNS
 
     campaign: Campaign
 
@@ -252,6 +261,8 @@ class AudienceView(CampaignScope, APIView):
 class RehearsalView(CampaignScope, APIView):
     """What the campaign will do, or what is left of it: samples, who is left out, from when to when."""
 
+    reads, writes = Action.READ_CAMPAIGNS, Action.READ_CAMPAIGNS
+
     @extend_schema(request=FinishBySerializer, responses=RehearsalSerializer)
     def post(self, request: Request, unit_id: str, campaign_id: str) -> Response:
         finish_by = read(FinishBySerializer, request).get("finish_by")
@@ -292,6 +303,9 @@ class RecipientListView(CampaignScope, generics.ListAPIView):
 
 class RecipientExportView(CampaignScope, generics.GenericAPIView):
     """The same as a CSV file, with the same filters; the whole of it, however long."""
+
+    # Names and numbers of a whole audience leave the house.
+    reads = Action.MOVE_CONTACTS
 
     serializer_class = RecipientSerializer
     queryset = CampaignRecipient.objects.none()
@@ -356,8 +370,11 @@ def columns(unit: Unit, wanted: dict[str, Any]) -> dict[str, Any]:
         changes["variants"] = [
             {
                 "content": variant["content"],
-                "weight": variant["weight"],
-                "attachment": attachment(unit, variant["attachment_id"], {"variants": {place: {"attachment_id": []}}}),
+                # Of a PATCH what was left out has no default: the serializer of the variants is partial, too.
+                "weight": variant.get("weight", 1),
+                "attachment": attachment(
+                    unit, variant.get("attachment_id"), {"variants": {place: {"attachment_id": []}}}
+                ),
             }
             for place, variant in enumerate(changes["variants"])
         ]

@@ -22,8 +22,8 @@ from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
 from messaging.models import Message, MessageStatus, Origin
-from units import live
-from units.models import HeldFor, User, WhatsAppConnection
+from units import audit, live
+from units.models import AuditAction, HeldFor, User, WhatsAppConnection
 from units.services import change_of
 
 log = structlog.get_logger(__name__)
@@ -77,6 +77,7 @@ def release(connection: WhatsAppConnection) -> bool:
         )
         if not released:
             return False
+        audit.record(connection.unit_id, AuditAction.NUMBER_RELEASED, connection)
         lanes.wake([connection.pk])
         live.publish([change_of(connection)])
     log.info("campaigns_released", connection_id=str(connection.pk))

@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from messaging.contacts import attributes
 from messaging.imports.columns import header_of_attribute
 from messaging.models import AddressKind, AttributeDefinition, Contact, ContactAddress, Tag
-from units.models import Unit
+from units import audit
+from units.models import AuditAction, Unit
 
 # Contacts of one statement.
 PAGE = 2000
@@ -25,6 +26,12 @@ def rows_of(unit: Unit, contacts: QuerySet[Contact]) -> Iterator[list[object]]:
 
     The columns: phone, name, tags (with commas between them), opted out, blocked, and one for each attribute.
     """
+    # Here and not in the rows, which are read when the request is over.
+    audit.record(unit.pk, AuditAction.CONTACTS_EXPORTED)
+    return _rows(unit, contacts)
+
+
+def _rows(unit: Unit, contacts: QuerySet[Contact]) -> Iterator[list[object]]:
     definitions = list(attributes.definitions_of(unit).values())
     yield [
         *(_("Phone"), _("Name"), _("Tags"), _("Opted out"), _("Blocked")),

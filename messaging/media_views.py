@@ -17,8 +17,10 @@ from messaging.media.serializers import MediaSerializer
 from messaging.media.serving import serve
 from messaging.models import Message
 from units.access import UnitScope
+from units.roles import Action
 
-_FILE = {(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The file; 206: the part asked for.")}
+_FILE = {(200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file; 206: the part asked for.")}
+THUMBNAIL = {(200, "image/webp"): OpenApiResponse(OpenApiTypes.BINARY, "The picture.")}
 
 
 class AsItIs(DefaultContentNegotiation):
@@ -30,6 +32,8 @@ class AsItIs(DefaultContentNegotiation):
 
 class MessageFileView(UnitScope, APIView):
     """The file of a message. What a browser may show is inline, everything else a download."""
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
 
     content_negotiation_class = AsItIs
     thumbnail = False
@@ -44,9 +48,15 @@ class MessageThumbnailView(MessageFileView):
 
     thumbnail = True
 
+    @extend_schema(responses=THUMBNAIL)
+    def get(self, request: Request, unit_id: str, message_id: str) -> HttpResponseBase:
+        return super().get(request, unit_id, message_id)
+
 
 class RetryMediaView(UnitScope, APIView):
     """Load a file once more that could not be loaded."""
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
 
     @extend_schema(request=None, responses={202: MediaSerializer})
     def post(self, request: Request, unit_id: str, message_id: str) -> Response:

@@ -19,6 +19,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from crm_whatsapp.db import ClockNow
 from messaging.contacts import joining
+from messaging.inbox import joining as sorting
 from messaging.models import (
     AddressKind,
     ChatAction,
@@ -31,8 +32,8 @@ from messaging.models import (
 )
 from messaging.rows import give_back, restore, row_of, some
 from messaging.signals import contacts_merged, contacts_parted
-from units import live
-from units.models import Unit, User
+from units import audit, live
+from units.models import AuditAction, Unit, User
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -46,12 +47,14 @@ OPENNESS = [
 ]
 # What a merge may change on the rows that stay.
 SEEN = ("read_until", "seen_until")
-CHAT = ("status", "assigned_to_id", *SEEN, "referral", "referred_at")
+CHAT = ("status", "snoozed_until", "assigned_to_id", *SEEN, "referral", "referred_at")
 
 # How long a merge waits for a row, and how often it tries. Well below PostgreSQL's deadlock_timeout of a second.
 PATIENCE, TRIES = "400ms", 10
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
+_ALWAYS = datetime.max.replace(tzinfo=UTC)
+_OPENNESS = [str(status) for status in OPENNESS]
 
 
 class CannotUndo(ValueError):
@@ -172,6 +175,7 @@ def _merge(kept: Contact, absorbed: Contact, changes: list[live.Change] | None) 
     made = ContactMerge.objects.create(
         unit_id=kept.unit_id, kept=kept, absorbed_id=absorbed.pk, absorbed_name=absorbed.name, before=before
     )
+    audit.record(kept.unit_id, AuditAction.CONTACTS_MERGED, made, named=False, kept=kept.pk, absorbed=absorbed.pk)
     _hand_over(told, changes)
     return made
 
@@ -191,6 +195,7 @@ def _undo(merge: ContactMerge, by: User | None, changes: list[live.Change] | Non
     ContactMerge.objects.filter(pk__in=before["merges"], kept=kept).update(kept=absorbed)
     joining.part(before, kept, absorbed)
     ContactMerge.objects.filter(pk=merge.pk).update(undone_at=ClockNow(), undone_by=by)
+    audit.record(kept.unit_id, AuditAction.CONTACTS_PARTED, merge, named=False, kept=kept.pk, absorbed=absorbed.pk)
     _hand_over(told, changes)
     return absorbed
 
@@ -267,8 +272,11 @@ def _merge_conversations(before: dict[str, Any], kept: Contact, absorbed: Contac
         return [_chat_change(other)]
     before["kept_conversation"] = row_of(mine)
     referred = max(mine, other, key=lambda chat: chat.referred_at or _NEVER)
+    # Of two that are snoozed the one that wakes first.
+    leading = min(mine, other, key=lambda chat: (_OPENNESS.index(chat.status), chat.snoozed_until or _ALWAYS))
     Conversation.objects.filter(pk=mine.pk).update(
-        status=min(mine.status, other.status, key=[str(status) for status in OPENNESS].index),
+        status=leading.status,
+        snoozed_until=leading.snoozed_until,
         assigned_to=mine.assigned_to_id or other.assigned_to_id,
         **{column: _seen(column, mine, other) for column in SEEN},
         referral=referred.referral,
@@ -278,6 +286,7 @@ def _merge_conversations(before: dict[str, Any], kept: Contact, absorbed: Contac
     actions = ChatAction.objects.filter(conversation=other)
     before["actions"] = [str(pk) for pk in actions.order_by("pk").values_list("pk", flat=True)]
     actions.update(conversation=mine)
+    before["sorting"] = sorting.join(mine, other)
     _delete(other)
     Conversation.objects.filter(pk=mine.pk).refresh_summary()
     return [_chat_change(mine), _chat_change(other, merged_into=str(mine.pk))]
@@ -321,6 +330,9 @@ def _part_conversations(
     elif before["conversation"] or theirs:
         chats.append(_their_chat(before, joint, absorbed))
         Message.objects.filter(pk__in=theirs).update(conversation=chats[-1])
+        # Not of a merge from before there were any, nor when the absorbed contact had no chat.
+        if joint and before.get("sorting"):
+            sorting.part(before["sorting"], joint, chats[-1])
     if joint and before["kept_conversation"] and before["kept_conversation"]["id"] == str(joint.pk):
         was = _of_who_is_here(before["kept_conversation"])
         give_back(joint, was, before["kept_conversation_after"], CHAT)

@@ -22,14 +22,17 @@ from messaging.pace_serializers import (
 )
 from messaging.serializers import MessageSerializer
 from messaging.threads import look_around, with_people_and_files
-from units import live
+from units import audit, live
 from units.access import UnitScope
-from units.models import WhatsAppConnection
+from units.models import AuditAction, WhatsAppConnection
+from units.roles import Action
 from units.services import change_of
 
 
 class NumberScope(UnitScope):
     """`self.connection`: the unit's number."""
+
+    reads, writes = Action.READ_NUMBER, Action.WRITE_NUMBER
 
     connection: WhatsAppConnection
 
@@ -50,8 +53,11 @@ class PaceView(NumberScope, APIView):
         """Change what is given; it counts from the next message on."""
         form = PaceSerializer(self.connection, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
+        before = {name: getattr(self.connection, name) for name in form.validated_data}
         with transaction.atomic():
             form.save()
+            if changed := audit.difference(before, self.connection):
+                audit.record(self.unit.pk, AuditAction.NUMBER_PACE, self.connection, **changed)
             lanes.wake([self.connection.pk])
             live.publish([change_of(self.connection)])
         return Response(StandingSerializer(self.connection).data)
@@ -70,9 +76,11 @@ class ReleaseView(NumberScope, APIView):
 class WaitingView(NumberScope, generics.ListAPIView):
     """Messages that waited while the number was away for long, and now wait for a choice; newest first."""
 
+    # It shows what was written to whom.
+    reads = Action.READ_INBOX
+
     serializer_class = MessageSerializer
     queryset = Message.objects.none()
-    filter_backends = ()
 
     def get_queryset(self) -> Any:
         rows = stale.waiting(self.connection).select_related("conversation__contact")

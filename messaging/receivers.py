@@ -5,12 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from messaging import breaker, media, stale
+from messaging.inbox import steering
 from messaging.signals import messages_moved
 from units import live
-from units.models import ConnectionStatus, WhatsAppConnection
+from units.models import ConnectionStatus, Membership, WhatsAppConnection
 from units.signals import connection_moved
 
 
@@ -33,3 +35,10 @@ def keep_what_waited_too_long(
 def hold_what_fails(sender: Any, in_trouble: list[UUID], **kwargs: Any) -> list[live.Change]:
     """Too many failures stop a number's campaigns; costs nothing while nothing fails."""
     return breaker.consider_messages(in_trouble) if in_trouble else []
+
+
+@receiver(post_delete, sender=Membership)
+def take_back_conversations(sender: Any, instance: Membership, **kwargs: Any) -> None:
+    """Nobody answers the conversations of somebody who has left: they are for all again."""
+    with transaction.atomic():
+        live.publish(steering.release_from(instance.unit_id, instance.user_id))

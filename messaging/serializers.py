@@ -1,5 +1,6 @@
 """Contacts, conversations and messages, as the API shows and takes them."""
 
+from datetime import datetime
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -9,7 +10,7 @@ from rest_framework import serializers
 from messaging.events import MessageKind
 from messaging.media import file_of
 from messaging.media.serializers import MediaSerializer
-from messaging.models import Contact, Conversation, ConversationStatus, Direction, Message, MessageStatus
+from messaging.models import Contact, Conversation, ConversationStatus, Direction, Label, Message, MessageStatus
 from messaging.threads import Surroundings
 from units.gateways.errors import SENTENCES
 
@@ -34,9 +35,31 @@ class ReferralSerializer(serializers.Serializer[Any]):
     referred_at = serializers.DateTimeField(allow_null=True)
 
 
+class ColleagueSerializer(serializers.Serializer[Any]):
+    """Somebody of the unit, or a program of it."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField(source="__str__")
+
+
+class LabelBriefSerializer(serializers.ModelSerializer[Label]):
+    class Meta:
+        model = Label
+        fields = ["id", "name", "color"]
+        read_only_fields = fields
+
+
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    """Takes conversations of `messaging.views.shown`."""
+
     contact = ContactBriefSerializer(read_only=True)
     status = serializers.ChoiceField(choices=ConversationStatus.choices, read_only=True)
+    status_label = serializers.CharField(source="get_status_display", read_only=True)
+    snoozed_until = serializers.SerializerMethodField(
+        help_text="When it opens again by itself; null: it is not snoozed, or until the contact writes."
+    )
+    assigned_to = ColleagueSerializer(read_only=True, allow_null=True, help_text="Whose it is; null: nobody's.")
+    labels = LabelBriefSerializer(many=True, read_only=True, help_text="By name.")
     referral = serializers.SerializerMethodField(help_text="The latest advert that led here; null without one.")
 
     class Meta:
@@ -45,6 +68,10 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "id",
             "contact",
             "status",
+            "status_label",
+            "snoozed_until",
+            "assigned_to",
+            "labels",
             "unread_count",
             "waiting_since",
             "last_message_at",
@@ -53,6 +80,9 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "created_at",
         ]
         read_only_fields = fields
+
+    def get_snoozed_until(self, conversation: Conversation) -> datetime | None:
+        return conversation.snoozed_until if conversation.status == ConversationStatus.SNOOZED else None
 
     @extend_schema_field(ReferralSerializer(allow_null=True))
     def get_referral(self, conversation: Conversation) -> dict[str, Any] | None:

@@ -12,8 +12,8 @@ from messaging.models import Conversation, Direction, Message, MessageMedia, Mes
 from messaging.outgoing.errors import CannotQueue
 from messaging.services import changes_of, moved_outbound
 from messaging.signals import message_repeated
-from units import live
-from units.models import Unit, User
+from units import audit, live
+from units.models import AuditAction, Unit, User
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -49,6 +49,7 @@ def settle(message: Message, *, was_sent: bool) -> Message:
             moved = row.move_to(S.FAILED, error_code="not_sent_by_word", error="", look_up_due_at=None)
         if not moved:
             raise CannotQueue(_SETTLED)
+        audit.record(message.unit_id, AuditAction.MESSAGE_SETTLED, message, named=False, sent=was_sent)
         told = moved_outbound([message.pk])
         # Its chat may go on.
         lanes.wake([message.connection_id])
@@ -93,6 +94,7 @@ def _repeat(message: Message, *, author: User | None, may_be: frozenset[S], refu
         told = changes_of([copy])
         if rows.filter(status=S.UNCERTAIN).move_to(S.FAILED, error_code="sent_again", look_up_due_at=None):
             told += moved_outbound([old.pk])
+            audit.record(old.unit_id, AuditAction.MESSAGE_SETTLED, old, named=False, sent_again_as=copy.pk)
         # Whoever has it in a list of his own (a campaign) goes on with the copy.
         message_repeated.send(sender=Message, old_id=old.pk, new_id=copy.pk)
         Conversation.objects.filter(pk=copy.conversation_id).refresh_summary()

@@ -24,8 +24,8 @@ from crm_whatsapp.db import ClockNow
 from messaging import lanes, signals
 from messaging.models import Message, MessageQuerySet, MessageStatus, Origin, SendLane
 from messaging.services import changes_of, moved_outbound
-from units import live
-from units.models import ConnectionStatus, WhatsAppConnection
+from units import audit, live
+from units.models import AuditAction, ConnectionStatus, WhatsAppConnection
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
@@ -95,7 +95,7 @@ def _ask_first(connection: WhatsAppConnection, away_for: timedelta) -> list[live
 
 def send(connection: WhatsAppConnection, ids: Collection[UUID] | None = None) -> int:
     """Send what waits (of it, `ids`) now; the number of messages. What waits no more stays as it is."""
-    return _choose(connection, ids, lambda rows: rows.update(due_at=ClockNow()))
+    return _choose(connection, ids, "send", lambda rows: rows.update(due_at=ClockNow()))
 
 
 def reschedule(connection: WhatsAppConnection, at: datetime, ids: Collection[UUID] | None = None) -> int:
@@ -109,17 +109,22 @@ def reschedule(connection: WhatsAppConnection, at: datetime, ids: Collection[UUI
     if at > now + MOST_AHEAD:
         raise CannotReschedule(_("At most 30 days ahead."))
     until = at + Message.LIFETIME
-    return _choose(connection, ids, lambda rows: rows.update(due_at=at, expires_at=Greatest(F("expires_at"), until)))
+    return _choose(
+        connection, ids, "reschedule", lambda rows: rows.update(due_at=at, expires_at=Greatest(F("expires_at"), until))
+    )
 
 
 def drop(connection: WhatsAppConnection, ids: Collection[UUID] | None = None) -> int:
     """Do not send what waits (of it, `ids`): it is cancelled as "dropped"; the number of messages."""
-    return _choose(connection, ids, lambda rows: rows.move_to(S.CANCELLED, error_code="dropped"), told=moved_outbound)
+    return _choose(
+        connection, ids, "drop", lambda rows: rows.move_to(S.CANCELLED, error_code="dropped"), told=moved_outbound
+    )
 
 
 def _choose(
     connection: WhatsAppConnection,
     ids: Collection[UUID] | None,
+    choice: str,
     change: Callable[[MessageQuerySet], int],
     *,
     told: Callable[[list[UUID]], list[live.Change]] | None = None,
@@ -136,6 +141,7 @@ def _choose(
                 return count
             change(waiting(connection).filter(id__in=taken))
             changes = told(taken) if told else changes_of(Message.objects.filter(id__in=taken))
+            audit.record(connection.unit_id, AuditAction.NUMBER_WAITING, connection, choice=choice, messages=len(taken))
             lanes.wake([connection.pk])
             live.publish(changes)
         count += len(taken)

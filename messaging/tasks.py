@@ -9,6 +9,7 @@ from messaging import breaker, number_checks
 from messaging.delivery import Delivery
 from messaging.imports import files as import_files
 from messaging.imports.running import run_imports as work_off_imports
+from messaging.inbox import steering
 from messaging.media.fetch import Fetcher
 from messaging.outgoing import attachments
 from messaging.outgoing.actions import Doer
@@ -109,3 +110,9 @@ def act() -> None:
 def prune_attachments() -> None:
     """Forget files that nobody has sent."""
     attachments.prune()
+
+
+@shared_task
+def wake_snoozed() -> None:
+    """Open conversations that have been snoozed long enough."""
+    steering.wake_snoozed()

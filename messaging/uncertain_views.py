@@ -18,6 +18,7 @@ from messaging.threads import look_around, with_people_and_files
 from messaging.uncertain_serializers import SettlementSerializer, UncertainMessageSerializer
 from units.access import UnitScope
 from units.models import User
+from units.roles import Action
 
 
 class LatestCallFirstPagination(NewestFirstPagination):
@@ -26,6 +27,8 @@ class LatestCallFirstPagination(NewestFirstPagination):
 
 class UncertainMessagesView(UnitScope, generics.ListAPIView):
     """Messages that may have been sent or not, the latest first: `error` says why."""
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
 
     serializer_class = UncertainMessageSerializer
     pagination_class = LatestCallFirstPagination
@@ -41,6 +44,8 @@ class UncertainMessagesView(UnitScope, generics.ListAPIView):
 
 class SettleView(UnitScope, APIView):
     """Say what became of an uncertain message. 409: it has been settled already."""
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
 
     @extend_schema(request=SettlementSerializer, responses=MessageSerializer)
     def post(self, request: Request, unit_id: str, message_id: str) -> Response:
@@ -59,6 +64,8 @@ class SendAgainView(UnitScope, APIView):
 
     202: the message that takes its place; asked twice, it is the same one. 409: it has been settled already.
     """
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
 
     repeat = staticmethod(settling.send_again)
 

@@ -4,6 +4,9 @@ from messaging import media_views, pace_views, uncertain_views, views
 from messaging.contacts import sorting_views
 from messaging.contacts import views as contact_views
 from messaging.imports import views as import_views
+from messaging.inbox import merge_views, timeline_views
+from messaging.inbox import sorting_views as inbox_sorting_views
+from messaging.inbox import views as inbox_views
 from messaging.outgoing import views as outgoing_views
 
 urlpatterns = [
@@ -48,7 +51,56 @@ urlpatterns = [
         import_views.CancelImportView.as_view(),
         name="cancel-import",
     ),
+    path("units/<uuid:unit_id>/contacts/merges", merge_views.MergeListView.as_view(), name="merges"),
+    path(
+        "units/<uuid:unit_id>/contacts/merges/<uuid:merge_id>/undo",
+        merge_views.UndoMergeView.as_view(),
+        name="undo-merge",
+    ),
     path("units/<uuid:unit_id>/conversations", views.ConversationListView.as_view(), name="conversations"),
+    path("units/<uuid:unit_id>/inbox/counts", inbox_views.CountsView.as_view(), name="inbox-counts"),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>",
+        inbox_views.ConversationView.as_view(),
+        name="conversation",
+    ),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/read",
+        inbox_views.ReadView.as_view(),
+        name="read-conversation",
+    ),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/unread",
+        inbox_views.UnreadView.as_view(),
+        name="unread-conversation",
+    ),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/labels/<uuid:label_id>",
+        inbox_views.ConversationLabelView.as_view(),
+        name="conversation-label",
+    ),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/notes",
+        inbox_views.NoteListView.as_view(),
+        name="notes",
+    ),
+    path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/notes/<uuid:note_id>",
+        inbox_views.NoteView.as_view(),
+        name="note",
+    ),
+    path("units/<uuid:unit_id>/labels", inbox_sorting_views.LabelListView.as_view(), name="labels"),
+    path("units/<uuid:unit_id>/labels/<uuid:label_id>", inbox_sorting_views.LabelView.as_view(), name="label"),
+    path(
+        "units/<uuid:unit_id>/canned-replies",
+        inbox_sorting_views.CannedReplyListView.as_view(),
+        name="canned-replies",
+    ),
+    path(
+        "units/<uuid:unit_id>/canned-replies/<uuid:reply_id>",
+        inbox_sorting_views.CannedReplyView.as_view(),
+        name="canned-reply",
+    ),
     path(
         "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/messages",
         views.ThreadView.as_view(),
@@ -58,6 +110,11 @@ urlpatterns = [
         "units/<uuid:unit_id>/messages/uncertain",
         uncertain_views.UncertainMessagesView.as_view(),
         name="uncertain-messages",
+    ),
+    path(
+        "units/<uuid:unit_id>/messages/<uuid:message_id>/timeline",
+        timeline_views.TimelineView.as_view(),
+        name="message-timeline",
     ),
     path("units/<uuid:unit_id>/messages/<uuid:message_id>", views.MessageView.as_view(), name="message"),
     path(
@@ -100,11 +157,6 @@ urlpatterns = [
         "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/typing",
         outgoing_views.TypingView.as_view(),
         name="typing",
-    ),
-    path(
-        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/read",
-        outgoing_views.ReadView.as_view(),
-        name="read",
     ),
     path("units/<uuid:unit_id>/attachments", outgoing_views.AttachmentListView.as_view(), name="attachments"),
     path(

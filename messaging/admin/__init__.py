@@ -4,6 +4,7 @@ from django.contrib import admin
 
 from messaging.admin.contacts import ContactAdmin
 from messaging.admin.imports import ContactImportAdmin
+from messaging.admin.inbox import CannedReplyAdmin, FailedAttemptAdmin, LabelAdmin, NoteAdmin
 from messaging.admin.merges import ContactMergeAdmin
 from messaging.admin.messages import ConversationAdmin, MessageAdmin, SendLaneAdmin
 from messaging.admin.numbers import NumberAdmin
@@ -17,12 +18,16 @@ admin.site.register(ContactImport, ContactImportAdmin)
 __all__ = [
     "AttachmentAdmin",
     "AttributeDefinitionAdmin",
+    "CannedReplyAdmin",
     "ChatActionAdmin",
     "ContactAdmin",
     "ContactImportAdmin",
     "ContactMergeAdmin",
     "ConversationAdmin",
+    "FailedAttemptAdmin",
+    "LabelAdmin",
     "MessageAdmin",
+    "NoteAdmin",
     "NumberAdmin",
     "SegmentAdmin",
     "SendLaneAdmin",

@@ -18,7 +18,7 @@ from messaging.models import AttributeDefinition, Segment, Tag
 from units.model_admin import ModelAdmin
 
 
-class _OfUnitAdmin(ModelAdmin):
+class OfUnitAdmin(ModelAdmin):
     """A thing of a unit keeps its unit. It goes through a service that refuses while something needs it."""
 
     list_select_related = ["unit"]
@@ -53,7 +53,7 @@ class _OfUnitAdmin(ModelAdmin):
 
 
 @admin.register(Tag)
-class TagAdmin(_OfUnitAdmin):
+class TagAdmin(OfUnitAdmin):
     list_display = ["name", "unit", "created_at"]
     list_filter = [("unit", AutocompleteSelectFilter)]
     search_fields = ["name"]
@@ -64,7 +64,7 @@ class TagAdmin(_OfUnitAdmin):
 
 
 @admin.register(AttributeDefinition)
-class AttributeDefinitionAdmin(_OfUnitAdmin):
+class AttributeDefinitionAdmin(OfUnitAdmin):
     list_display = ["name", "key", "kind", "unit", "created_at"]
     list_filter = [("unit", AutocompleteSelectFilter), "kind"]
     search_fields = ["name", "key"]
@@ -79,7 +79,7 @@ class AttributeDefinitionAdmin(_OfUnitAdmin):
 
 
 @admin.register(Segment)
-class SegmentAdmin(_OfUnitAdmin):
+class SegmentAdmin(OfUnitAdmin):
     form = SegmentForm
     list_display = ["name", "unit", "created_at"]
     list_filter = [("unit", AutocompleteSelectFilter)]

@@ -19,9 +19,11 @@ from crm_whatsapp.db import ClockNow
 from messaging.models import Contact, ContactAddress, OptOut, OptOutSource
 from messaging.models.contacts import OptOutQuerySet
 from messaging.signals import contacts_opted_out
-from units import live
-from units.models import User
+from units import audit, live
+from units.models import AuditAction, User
 
+# Said by somebody of ours, and not by the contact.
+BY_STAFF = frozenset({OptOutSource.STAFF, OptOutSource.API})
 # Our clock and WhatsApp's may differ: what was said within that time before an opt-out was lifted may have been said
 # after it. Of the two mistakes an opt-out too many is the smaller.
 CLOCKS_DIFFER_BY = timedelta(hours=1)
@@ -50,6 +52,8 @@ def opt_out(
     """
     with transaction.atomic():
         new, told = opt_out_many(contact.unit_id, [OptedOut(contact.pk, reason)], source=source, by=by)
+        if new and source in BY_STAFF:
+            _record(contact, AuditAction.CONTACT_OPTED_OUT)
         if changes is None:
             live.publish(told)
         else:
@@ -91,7 +95,11 @@ def opt_out_many(
 
 def lift(contact: Contact, *, reason: str, by: User | None) -> bool:
     """Campaigns may go to `contact` again; whether they did not."""
-    return bool(_lift([contact.pk], source=None, reason=reason, by=by))
+    with transaction.atomic():
+        lifted = bool(_lift([contact.pk], source=None, reason=reason, by=by))
+        if lifted:
+            _record(contact, AuditAction.CONTACT_OPTED_IN)
+    return lifted
 
 
 def lift_word(contact_ids: Sequence[UUID], *, word: str) -> set[UUID]:
@@ -123,6 +131,7 @@ def block(contact: Contact, *, reason: str, by: User | None) -> bool:
         is_new = bool(open_to_all.update(blocked_at=ClockNow(), blocked_reason=reason[:500]))
         if is_new:
             _enter(contact, by, gettext("Blocked: %(reason)s") % {"reason": reason})
+            _record(contact, AuditAction.CONTACT_BLOCKED)
     contact.refresh_from_db(fields=["blocked_at", "blocked_reason"])
     return is_new
 
@@ -134,6 +143,7 @@ def unblock(contact: Contact, *, reason: str, by: User | None) -> bool:
         is_new = bool(blocked.update(blocked_at=None, blocked_reason=""))
         if is_new:
             _enter(contact, by, gettext("Unblocked: %(reason)s") % {"reason": reason})
+            _record(contact, AuditAction.CONTACT_UNBLOCKED)
     contact.refresh_from_db(fields=["blocked_at", "blocked_reason"])
     return is_new
 
@@ -142,6 +152,10 @@ def _enter(contact: Contact, by: User | None, what: str) -> None:
     """Into the contact's history in the admin, which names who did it."""
     if by:
         LogEntry.objects.log_actions(by.pk, [contact], CHANGE, what)
+
+
+def _record(contact: Contact, action: AuditAction) -> None:
+    audit.record(contact.unit_id, action, contact, named=False)
 
 
 def outlive(contact: Contact) -> None:

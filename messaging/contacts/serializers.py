@@ -117,7 +117,7 @@ class OptOutSerializer(serializers.ModelSerializer[OptOut]):
 class TagSerializer(serializers.ModelSerializer[Tag]):
     name = TagNameField()
     contacts = serializers.IntegerField(
-        source="contact_count", read_only=True, required=False, help_text="How many contacts have it."
+        source="contact_count", read_only=True, default=0, help_text="How many contacts have it."
     )
 
     class Meta:

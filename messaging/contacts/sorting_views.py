@@ -31,13 +31,18 @@ from messaging.contacts.serializers import (
 from messaging.contacts.views import of_segment, refused_filter, shown
 from messaging.models import AttributeDefinition, Contact, Segment, Tag
 from units.access import UnitScope
+from units.roles import Action
 
 # Of those for whom the filters hold, so many are shown.
 SAMPLE = 10
 
 
-class _OnceByName(UnitScope):
+class OnceByName(UnitScope):
     """Saves what has one name in a unit."""
+
+    reads, writes = Action.READ_CONTACTS, Action.WRITE_SETTINGS
+    # What it is told by when the name is taken.
+    name_field = "name"
 
     def save(self, form: BaseSerializer[Any], **fields: Any) -> None:
         """Raises ValidationError when the name is taken."""
@@ -45,8 +50,7 @@ class _OnceByName(UnitScope):
             with transaction.atomic():
                 form.save(**fields)
         except IntegrityError as error:
-            column = "key" if "key" in form.validated_data else "name"
-            raise ValidationError({column: [_("This is taken already.")]}, "unique") from error
+            raise ValidationError({self.name_field: [_("This is taken already.")]}, "unique") from error
 
     def perform_create(self, serializer: BaseSerializer[Any]) -> None:
         self.save(serializer, unit=self.unit)
@@ -55,7 +59,7 @@ class _OnceByName(UnitScope):
         self.save(serializer)
 
 
-class TagListView(_OnceByName, generics.ListCreateAPIView):
+class TagListView(OnceByName, generics.ListCreateAPIView):
     """The unit's tags, newest first."""
 
     serializer_class = TagSerializer
@@ -65,7 +69,7 @@ class TagListView(_OnceByName, generics.ListCreateAPIView):
         return _counted(Tag.objects.filter(unit=self.unit))
 
 
-class TagView(_OnceByName, generics.RetrieveUpdateDestroyAPIView):
+class TagView(OnceByName, generics.RetrieveUpdateDestroyAPIView):
     """One tag."""
 
     serializer_class = TagSerializer
@@ -90,6 +94,8 @@ def _counted(rows: QuerySet[Tag]) -> QuerySet[Tag]:
 
 class TagContactsView(UnitScope, APIView):
     """Tags on many contacts."""
+
+    reads, writes = Action.READ_CONTACTS, Action.WRITE_CONTACTS
 
     @extend_schema(request=TagContactsSerializer, responses=TaggedSerializer)
     def post(self, request: Request, unit_id: str) -> Response:
@@ -118,9 +124,10 @@ class TagContactsView(UnitScope, APIView):
             raise refused_filter(error) from error
 
 
-class AttributeListView(_OnceByName, generics.ListCreateAPIView):
+class AttributeListView(OnceByName, generics.ListCreateAPIView):
     """What the unit keeps of its contacts besides name and number, newest first."""
 
+    name_field = "key"
     serializer_class = AttributeSerializer
     queryset = AttributeDefinition.objects.none()
 
@@ -130,6 +137,8 @@ class AttributeListView(_OnceByName, generics.ListCreateAPIView):
 
 class AttributeView(UnitScope, APIView):
     """One attribute."""
+
+    reads, writes = Action.READ_CONTACTS, Action.WRITE_SETTINGS
 
     def _row(self, attribute_id: str) -> AttributeDefinition:
         row = AttributeDefinition.objects.select_related("unit").filter(unit=self.unit, id=attribute_id).first()
@@ -154,7 +163,7 @@ class AttributeView(UnitScope, APIView):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class _ValidFilters(_OnceByName):
+class _ValidFilters(OnceByName):
     def save(self, form: BaseSerializer[Any], **fields: Any) -> None:
         """Raises ValidationError for filters that say nothing, with their place."""
         if "filters" in form.validated_data:
@@ -189,6 +198,8 @@ class SegmentView(_ValidFilters, generics.RetrieveUpdateDestroyAPIView):
 
 class SegmentPreviewView(UnitScope, APIView):
     """Whom filters would name."""
+
+    reads, writes = Action.READ_CONTACTS, Action.READ_CONTACTS
 
     @extend_schema(request=SegmentPreviewRequestSerializer, responses=SegmentPreviewSerializer)
     def post(self, request: Request, unit_id: str) -> Response:

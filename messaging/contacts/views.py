@@ -28,10 +28,11 @@ from messaging.contacts.serializers import (
     OptOutSerializer,
 )
 from messaging.contacts.tags import InvalidTag
-from messaging.models import Contact, ContactAddress, ContactTag, OptOutSource, Segment
+from messaging.models import Contact, ContactAddress, ContactTag, OptOut, OptOutSource, Segment
 from messaging.phones import InvalidPhone
 from units.access import UnitScope
 from units.models import Unit
+from units.roles import Action
 
 # A body with DELETE does not pass everywhere.
 _REASON_IN_QUERY = OpenApiParameter(
@@ -89,6 +90,8 @@ def of_segment(unit: Unit, segment_id: UUID) -> QuerySet[Contact]:
 class ContactScope(UnitScope):
     """Below `/units/{unit_id}/contacts/{contact_id}`: `self.contact`, checked before anything else is read."""
 
+    reads, writes = Action.READ_CONTACTS, Action.WRITE_CONTACTS
+
     contact: Contact
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -122,6 +125,8 @@ def edited(contact: Contact, told: dict[str, Any]) -> None:
 
 class ContactListView(UnitScope, generics.ListAPIView):
     """The unit's contacts, newest first."""
+
+    reads, writes = Action.READ_CONTACTS, Action.WRITE_CONTACTS
 
     serializer_class = ContactDetailSerializer
     queryset = Contact.objects.none()
@@ -188,7 +193,7 @@ class OptOutView(_WithReason):
         )
         return self.answer()
 
-    @extend_schema(parameters=[_REASON_IN_QUERY], responses=ContactDetailSerializer)
+    @extend_schema(parameters=[_REASON_IN_QUERY], responses={200: ContactDetailSerializer})
     def delete(self, request: Request, unit_id: str, contact_id: str) -> Response:
         """Campaigns may go to this contact again, because it said so."""
         consent.lift(self.contact, reason=self.reason(request), by=request.user)  # type: ignore[arg-type]
@@ -204,7 +209,7 @@ class BlockView(_WithReason):
         consent.block(self.contact, reason=self.reason(request), by=request.user)  # type: ignore[arg-type]
         return self.answer()
 
-    @extend_schema(parameters=[_REASON_IN_QUERY], responses=ContactDetailSerializer)
+    @extend_schema(parameters=[_REASON_IN_QUERY], responses={200: ContactDetailSerializer})
     def delete(self, request: Request, unit_id: str, contact_id: str) -> Response:
         """This contact may be written to again."""
         consent.unblock(self.contact, reason=self.reason(request), by=request.user)  # type: ignore[arg-type]
@@ -215,7 +220,7 @@ class OptOutHistoryView(ContactScope, generics.ListAPIView):
     """What was noted under the contact's addresses, newest first; also what has been lifted."""
 
     serializer_class = OptOutSerializer
-    filter_backends: list[Any] = []
+    queryset = OptOut.objects.none()
 
     def get_queryset(self) -> Any:
         return consent.history(self.contact)

@@ -12,6 +12,7 @@ from django.db import connection as database
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
+from messaging.delivery import attempts
 from messaging.delivery.send import HARMLESS_TWICE, Send
 from messaging.delivery.verdicts import Verdict, verdict
 from messaging.models import AddressKind, Conversation, Message, MessageStatus, Origin
@@ -56,6 +57,7 @@ def _write(sends: list[Send], ages: Mapping[UUID, float], *, twin: Message | Non
     if twin:
         twin.delete()
     moved = _move(sends, verdicts)
+    attempts.keep_failed([send for send in sends if send.message_id in moved])
     if twin and moved:
         _take_over(sends[0].message_id, twin)
     _learn_addresses(sends, verdicts)

@@ -16,7 +16,8 @@ from messaging.imports import columns, files
 from messaging.imports.reading import BadFile, Found, inspect
 from messaging.models import AttributeDefinition, ContactImport, ImportStatus
 from messaging.phones import DEFAULT_REGION
-from units.models import Unit, User
+from units import audit
+from units.models import AuditAction, Unit, User
 
 TASK = "messaging.tasks.run_imports"
 # A column's target that makes an attribute of the column's name.
@@ -78,6 +79,7 @@ def start(
             default_region=region,
             tags=list(tags),
         )
+        audit.record(unit.pk, AuditAction.CONTACTS_IMPORTED, row, bytes=upload.size)
         ring_on_commit(TASK)
     row.refresh_from_db()
     return row

@@ -31,12 +31,15 @@ from messaging.imports.serializers import (
 from messaging.models import ContactImport
 from units.access import UnitScope
 from units.models import Unit
+from units.roles import Action
 
 _CSV = {(200, "text/csv"): OpenApiTypes.STR}
 
 
 class ImportListView(UnitScope, generics.ListAPIView):
     """The unit's imports of contacts, newest first."""
+
+    reads, writes = Action.MOVE_CONTACTS, Action.MOVE_CONTACTS
 
     serializer_class = ImportSerializer
     queryset = ContactImport.objects.none()
@@ -76,6 +79,8 @@ class ImportListView(UnitScope, generics.ListAPIView):
 class ImportPreviewView(UnitScope, APIView):
     """What is in a CSV file, before it is imported."""
 
+    reads, writes = Action.MOVE_CONTACTS, Action.MOVE_CONTACTS
+
     parser_classes = [MultiPartParser]
 
     @extend_schema(request={"multipart/form-data": PreviewRequestSerializer}, responses={200: PreviewSerializer})
@@ -104,6 +109,8 @@ class ImportPreviewView(UnitScope, APIView):
 class ImportView(UnitScope, APIView):
     """One import, and how far it is."""
 
+    reads, writes = Action.MOVE_CONTACTS, Action.MOVE_CONTACTS
+
     @extend_schema(responses=ImportSerializer)
     def get(self, request: Request, unit_id: str, import_id: str) -> Response:
         return Response(ImportSerializer(import_of(self.unit, import_id)).data)
@@ -111,6 +118,8 @@ class ImportView(UnitScope, APIView):
 
 class CancelImportView(UnitScope, APIView):
     """Stop an import. What was imported before stays."""
+
+    reads, writes = Action.MOVE_CONTACTS, Action.MOVE_CONTACTS
 
     @extend_schema(request=None, responses=ImportSerializer)
     def post(self, request: Request, unit_id: str, import_id: str) -> Response:
@@ -124,6 +133,8 @@ class CancelImportView(UnitScope, APIView):
 class RefusedRowsView(UnitScope, APIView):
     """The rows of an import that were refused, as they were in the file, each after the reason. Once it has ended."""
 
+    reads, writes = Action.MOVE_CONTACTS, Action.MOVE_CONTACTS
+
     @extend_schema(responses=_CSV)
     def get(self, request: Request, unit_id: str, import_id: str) -> StreamingHttpResponse:
         return refused_response(import_of(self.unit, import_id))
@@ -131,6 +142,8 @@ class RefusedRowsView(UnitScope, APIView):
 
 class ExportContactsView(UnitScope, generics.GenericAPIView):
     """The unit's contacts as a CSV file, filtered as their list is."""
+
+    reads, writes = Action.MOVE_CONTACTS, Action.MOVE_CONTACTS
 
     queryset = ContactListView.queryset
     filterset_class = ContactListView.filterset_class

@@ -76,7 +76,8 @@ class MessageHandlerService:
         # Who writes opens his conversation again, unless it waits for somebody already.
         closed = [ConversationStatus.RESOLVED, ConversationStatus.SNOOZED]
         if effects.reopened:
-            chats.filter(id__in=effects.reopened, status__in=closed).update(status=ConversationStatus.OPEN)
+            again = chats.filter(id__in=effects.reopened, status__in=closed)
+            again.update(status=ConversationStatus.OPEN, snoozed_until=None)
         with database.cursor() as cursor:
             if effects.referrals:
                 adverts = [(chat, at, json.dumps(advert)) for chat, (at, advert) in effects.referrals.items()]

@@ -19,9 +19,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from crm_whatsapp.api import Conflict, JSONParser
-from messaging import people, services
+from messaging import people
 from messaging.media.serving import serve_attachment
-from messaging.media_views import AsItIs
+from messaging.media_views import THUMBNAIL, AsItIs
 from messaging.models import Attachment, Contact, Conversation, Message
 from messaging.outgoing import asking, attachments, contents
 from messaging.outgoing.errors import CannotQueue, KeyReused
@@ -38,6 +38,7 @@ from messaging.phones import InvalidPhone
 from messaging.serializers import MessageSerializer
 from messaging.threads import look_around, with_people_and_files
 from units.access import UnitScope
+from units.roles import Action
 
 # Of the parts of a form around the file.
 _FORM_BYTES = 64 * 1024
@@ -45,6 +46,9 @@ _FORM_BYTES = 64 * 1024
 
 class SendMessageView(UnitScope, APIView):
     """Send a message. 202: it is kept and will be sent, once; follow its `status`."""
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+    answers_once = False
 
     @extend_schema(
         request=NewMessageSerializer,
@@ -82,7 +86,7 @@ class SendMessageView(UnitScope, APIView):
         except CannotQueue as error:
             raise ValidationError({form.what: [error.message]}) from error
         except KeyReused as error:
-            raise Conflict(_("This Idempotency-Key was used for another message."), "key_reused") from error
+            raise Conflict(_("This Idempotency-Key was used for another message."), "idempotency_key_reused") from error
         return Response(_shown(message), status=status.HTTP_202_ACCEPTED)
 
     def _content(self, form: NewMessageSerializer, request: Request) -> contents.Content:
@@ -146,6 +150,8 @@ class SendMessageView(UnitScope, APIView):
 class EditMessageView(UnitScope, APIView):
     """Give a text of ours new words, for 15 minutes after it was sent."""
 
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+
     @extend_schema(request=EditSerializer, responses={202: ChatActionSerializer})
     def post(self, request: Request, unit_id: str, message_id: str) -> Response:
         message = message_of(self, message_id)
@@ -161,23 +167,19 @@ class EditMessageView(UnitScope, APIView):
 class TypingView(UnitScope, APIView):
     """Show the customer for some seconds that somebody is writing."""
 
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, unit_id: str, conversation_id: UUID) -> Response:
         asking.typing(_conversation(self, conversation_id), author=request.user)  # type: ignore[arg-type]
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class ReadView(UnitScope, APIView):
-    """Everything that is in the conversation has been seen: nothing of it counts as unread, and WhatsApp is told so."""
-
-    @extend_schema(request=None, responses={204: None})
-    def post(self, request: Request, unit_id: str, conversation_id: UUID) -> Response:
-        services.mark_read(_conversation(self, conversation_id))
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-
 class AttachmentListView(UnitScope, APIView):
     """Files to send."""
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+    speaks_http = True
 
     parser_classes = [MultiPartParser, JSONParser]
 
@@ -209,6 +211,8 @@ class AttachmentListView(UnitScope, APIView):
 class AttachmentView(UnitScope, APIView):
     """One file to send."""
 
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+
     @extend_schema(responses=AttachmentSerializer)
     def get(self, request: Request, unit_id: str, attachment_id: str) -> Response:
         return Response(AttachmentSerializer(_attachment(self, attachment_id)).data)
@@ -217,10 +221,12 @@ class AttachmentView(UnitScope, APIView):
 class AttachmentFileView(UnitScope, APIView):
     """The file itself. What a browser may show is inline, everything else a download."""
 
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+
     content_negotiation_class = AsItIs
     thumbnail = False
 
-    @extend_schema(responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The file.")})
+    @extend_schema(responses={(200, "*/*"): OpenApiResponse(OpenApiTypes.BINARY, "The file.")})
     def get(self, request: Request, unit_id: str, attachment_id: str) -> HttpResponseBase:
         return serve_attachment(request._request, _attachment(self, attachment_id), thumbnail=self.thumbnail)
 
@@ -229,6 +235,10 @@ class AttachmentThumbnailView(AttachmentFileView):
     """A small picture of an image, at most 480 pixels."""
 
     thumbnail = True
+
+    @extend_schema(responses=THUMBNAIL)
+    def get(self, request: Request, unit_id: str, attachment_id: str) -> HttpResponseBase:
+        return super().get(request, unit_id, attachment_id)
 
 
 def message_of(view: UnitScope, message_id: str) -> Message:

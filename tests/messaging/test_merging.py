@@ -17,14 +17,17 @@ from campaigns.services import CampaignService
 from messaging import merging, people, services
 from messaging.contacts import consent, tags
 from messaging.delivery import sweep
+from messaging.inbox import steering
 from messaging.models import (
     ChatAction,
     Contact,
     ContactMerge,
     Conversation,
     ConversationStatus,
+    Label,
     Message,
     MessageStatus,
+    Note,
     Tag,
 )
 from tests.factories import opt_out, reply
@@ -272,9 +275,11 @@ def test_every_table_that_speaks_of_a_contact_or_a_chat_is_one_that_a_merge_move
             ("contact_addresses", "contact_id"),
             ("contact_merges", "kept_id"),
             ("contact_tags", "contact_id"),
+            ("conversation_labels", "conversation_id"),
             ("conversations", "contact_id"),
             ("messages", "conversation_id"),
             ("messages", "sender_id"),
+            ("notes", "conversation_id"),
         ]
 
 
@@ -521,6 +526,19 @@ def test_what_was_asked_for_in_a_chat_is_still_asked_for(ana_by_phone: Contact, 
         assert action.conversation == chat_of(contact)
 
 
+def test_notes_and_labels_of_both_chats_are_in_the_joint_one(
+    unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    both, one = (Label.objects.create(unit=unit, name=name) for name in ("Troca", "Orçamento"))
+    for contact, label in ((ana_by_phone, both), (ana_by_lid, both), (ana_by_lid, one)):
+        steering.add_label(chat_of(contact), label)
+    Note.objects.create(unit=unit, conversation=chat_of(ana_by_lid), body="Prefere a tarde")
+    merging.merge(ana_by_phone, ana_by_lid)
+    joint = chat_of(ana_by_phone)
+    assert [label.name for label in joint.labels.all()] == ["Orçamento", "Troca"]
+    assert joint.notes.get().body == "Prefere a tarde"
+
+
 def test_an_opt_out_before_the_merge_is_parted_with_its_address(ana_by_phone: Contact, ana_by_lid: Contact) -> None:
     opt_out(ana_by_lid)
     made = merging.merge(ana_by_phone, ana_by_lid)
@@ -564,6 +582,7 @@ CHATS = st.fixed_dictionaries(
     {},
     optional={
         "status": st.sampled_from(ConversationStatus.values),
+        "snoozed_until": st.none() | st.integers(0, 5).map(lambda day: NOON + timedelta(days=day)),
         "read_until": st.none() | st.integers(0, 5).map(lambda day: NOON + timedelta(days=day)),
         "seen_until": st.none() | st.integers(0, 5).map(lambda day: NOON + timedelta(days=day)),
         "referral": st.sampled_from([{}, {"title": "Verão", "n": 1.5}]),
@@ -576,6 +595,8 @@ SIDES = st.fixed_dictionaries(
         "addresses": st.integers(1, 2),
         "chat": st.none() | CHATS,
         "messages": st.lists(st.integers(0, 5), max_size=3),
+        "notes": st.integers(0, 2),
+        "labels": st.lists(st.sampled_from(["Orçamento", "Troca"]), unique=True),
         "spoke": st.booleans(),
         "opted_out": st.booleans(),
         "blocked": st.booleans(),
@@ -607,6 +628,11 @@ def populate(unit: Unit, campaigns: list[Campaign], family: Conversation, digits
         set_chat(contact, **side["chat"])
         for number, minute in enumerate(side["messages"]):
             received(chat_of(contact), f"{digits}-{number}", minute=minute)
+        for _ in range(side["notes"]):
+            Note.objects.create(unit=unit, conversation=chat_of(contact), body=digits)
+        for name in side["labels"]:
+            label, _made = Label.objects.get_or_create(unit=unit, name=name)
+            steering.add_label(chat_of(contact), label)
         Conversation.objects.filter(contact=contact).refresh_summary()
     for campaign, status in zip(campaigns, side["campaigns"], strict=True):
         if status:

@@ -210,7 +210,7 @@ def test_a_program_marks_a_chat_as_read(api: APIClient, sandbox: Sandbox, phone:
     message(chat, "Oi", external_id=sandbox.inbound(phone, CUSTOMER, "Oi"))
     Conversation.objects.update(unread_count=1)
     for _ in range(2):
-        assert api.post(f"/units/{chat.unit_id}/conversations/{chat.id}/read").status_code == 204
+        assert api.post(f"/units/{chat.unit_id}/conversations/{chat.id}/read").status_code == 200
     chat.refresh_from_db()
     assert chat.unread_count == 0
     assert do() == [("read", "done")]
