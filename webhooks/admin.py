@@ -1,7 +1,5 @@
 """Admin of the webhook inbox: what came in, what became of it, and a second try."""
 
-import json
-from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
@@ -23,10 +21,8 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from units.model_admin import ReadOnlyAdmin
-from webhooks import catch_up, completeness
-from webhooks.inbox import NOT_DECODED
+from webhooks import catch_up, completeness, reading
 from webhooks.models import Completeness, EventStatus, WebhookEvent
-from webhooks.parsers.values import loads
 from webhooks.replay import replay
 
 EVENT_CHIPS = {
@@ -35,9 +31,6 @@ EVENT_CHIPS = {
     EventStatus.IGNORED.value: "default",
     EventStatus.DEAD.value: "danger",
 }
-# A body may have 32 MB (WEBHOOK_MAX_BODY_BYTES); files in it are not for reading.
-SHOWN_CHARACTERS = 100_000
-SHOWN_CHARACTERS_OF_A_TEXT = 1_000
 
 
 @admin.register(WebhookEvent)
@@ -102,14 +95,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 
     @display(description=_("body"))
     def pretty_body(self, event: WebhookEvent) -> SafeString:
-        body = event.body
-        # What was too much to decode before is so now.
-        if event.reason not in NOT_DECODED:
-            with suppress(ValueError, RecursionError):
-                body = json.dumps(_with_short_texts(loads(body)), indent=2, ensure_ascii=False)
-        # A lone surrogate, which JSON may hold, is no text for a page.
-        body = body.encode(errors="backslashreplace").decode()
-        context = {"body": body[:SHOWN_CHARACTERS], "left_out": max(0, len(body) - SHOWN_CHARACTERS)}
+        body, left_out = reading.readable(event)
+        context = {"body": body, "left_out": left_out}
         return render_to_string("admin/webhooks/body.html", context)
 
     @admin.action(description=_("Replay the selected events"), permissions=["act"])
@@ -145,17 +132,6 @@ class WebhookEventAdmin(ReadOnlyAdmin):
 def _told(sentence: str) -> str:
     """A sentence of ours as kept, which is its msgid, in the reader's language; an error as it is."""
     return gettext(sentence) if sentence else ""
-
-
-def _with_short_texts(value: Any) -> Any:
-    """A decoded body whose long texts (files, in base64) are cut."""
-    if isinstance(value, dict):
-        return {name: _with_short_texts(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_with_short_texts(member) for member in value]
-    if isinstance(value, str) and len(value) > SHOWN_CHARACTERS_OF_A_TEXT:
-        return f"{value[:SHOWN_CHARACTERS_OF_A_TEXT]}… ({len(value):,})"
-    return value
 
 
 @admin.register(Completeness)

@@ -14,7 +14,8 @@ from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_noop
 
 from crm_whatsapp.bell import ring_on_commit
-from units.models import WebhookSecret, WhatsAppConnection, sha256
+from units.crypto import sha256
+from units.models import WebhookSecret, WhatsAppConnection
 from webhooks.models import EventStatus
 from webhooks.parsers.redaction import mask_secrets_in_bytes, without_secrets
 from webhooks.parsers.values import loads
@@ -37,13 +38,17 @@ HINT_SECONDS = 10
 def told_of(connection: WhatsAppConnection) -> Q:
     """Which events are this connection's: also those that came by the installation's secret and name its instance,
     found by reading their bodies.
+
+    By the member that names it: what a customer writes may be the name of another unit's instance, and a quote in it is
+    kept with a backslash before it.
     """
-    return Q(connection=connection) | Q(connection=None, body__contains=json.dumps(connection.instance_name))
+    named = f'"instance": {json.dumps(connection.instance_name)}'
+    return Q(connection=connection) | Q(connection=None, body__contains=named)
 
 
 def is_known(secret: str) -> bool:
     """Whether somebody may post with this secret: a connection's own, or the installation's."""
-    return _is_installation(secret) or WebhookSecret.objects.filter(sha256=sha256(secret)).exists()
+    return is_installation(secret) or WebhookSecret.objects.filter(sha256=sha256(secret)).exists()
 
 
 def announced_size(request: HttpRequest) -> int:
@@ -55,11 +60,17 @@ def announced_size(request: HttpRequest) -> int:
 
 
 def read_body(request: HttpRequest) -> bytes | None:
-    """The body, or None when it is larger than WEBHOOK_MAX_BODY_BYTES (not Django's own limit, which answers 400)."""
+    """The body, or None when it is larger than WEBHOOK_MAX_BODY_BYTES (not Django's own limit, which answers 400).
+
+    Raises OSError when it is not all there.
+    """
     limit = settings.WEBHOOK_MAX_BODY_BYTES
     if announced_size(request) > limit:
         return None
     body = request.read(limit + 1)
+    if len(body) < announced_size(request):
+        # The server hands out what has come when a client leaves in the middle. He posts it again.
+        raise ConnectionError
     return body if len(body) <= limit else None
 
 
@@ -126,7 +137,8 @@ def _one_line(name: str) -> str:
     return name.encode(errors="backslashreplace").decode().replace("\0", "")[:80]
 
 
-def _is_installation(secret: str) -> bool:
+def is_installation(secret: str) -> bool:
+    """Whether it is the secret of the gateway's global webhook."""
     installation = settings.EVOLUTION_GLOBAL_WEBHOOK_SECRET
     return bool(installation) and constant_time_compare(secret, installation)
 
@@ -153,7 +165,7 @@ def _insert(
 ) -> bool:
     """Whether it is stored, now or before; False: nobody has this secret."""
     values = [_one_line(event), _one_line(path_event), body, fingerprint, status.value, reason]
-    ours = _is_installation(secret)
+    ours = is_installation(secret)
     database.ensure_connection()
     # Prepared, and so past Django's cursor, which merges a text that PostgreSQL must read and plan anew for each event.
     # Django switches preparing off; to its own cursors it makes no difference.

@@ -1,14 +1,20 @@
 """Handle again what was handled wrongly or not at all."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from datetime import datetime
+from functools import reduce
+from operator import or_
 from uuid import UUID
 
-from django.db.models import CharField, Func, QuerySet, Value
+from django.db import transaction
+from django.db.models import CharField, Count, Func, Q, QuerySet, Value
 from django.db.models.functions import Lower
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
-from webhooks.inbox import DRAIN, NOT_DECODED
+from units import audit
+from units.models import AuditAction, WhatsAppConnection
+from webhooks.inbox import DRAIN, NOT_DECODED, told_of
 from webhooks.models import EventStatus, WebhookEvent
 
 BATCH = 1_000
@@ -37,6 +43,28 @@ def replayable(events: QuerySet[WebhookEvent]) -> QuerySet[WebhookEvent]:
     )
 
 
+def chosen(
+    *,
+    ids: Collection[UUID] = (),
+    unit_id: UUID | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    status: str | None = None,
+) -> QuerySet[WebhookEvent]:
+    """Events by what is given of them: `ids`, the unit, that came at `since` or later and before `until`, `status`."""
+    events = WebhookEvent.objects.all()
+    if ids:
+        events = events.filter(id__in=ids)
+    if unit_id:
+        connections = WhatsAppConnection.objects.filter(unit_id=unit_id)
+        events = events.filter(reduce(or_, map(told_of, connections), Q(pk__in=[])))
+    if since:
+        events = events.filter(created_at__gte=since)
+    if until:
+        events = events.filter(created_at__lt=until)
+    return events.filter(status=status) if status else events
+
+
 def replay(events: QuerySet[WebhookEvent]) -> int:
     """Put the replayable of `events` back into the inbox; the number of them.
 
@@ -46,11 +74,20 @@ def replay(events: QuerySet[WebhookEvent]) -> int:
     for ids in _batches(replayable(events)):
         # Still settled: somebody else may have replayed it.
         rows = WebhookEvent.objects.filter(id__in=ids).exclude(status=EventStatus.RECEIVED)
-        count += rows.update(
-            status=EventStatus.RECEIVED, reason="", attempts=0, failures=0, due_at=ClockNow(), settled_at=None
-        )
+        with transaction.atomic():
+            _record(rows)
+            count += rows.update(
+                status=EventStatus.RECEIVED, reason="", attempts=0, failures=0, due_at=ClockNow(), settled_at=None
+            )
         ring_on_commit(DRAIN)
     return count
+
+
+def _record(events: QuerySet[WebhookEvent]) -> None:
+    """In the log of each unit whose events these are."""
+    of_units = events.exclude(connection=None).order_by().values_list("connection__unit_id")
+    for unit_id, count in of_units.annotate(Count("pk")):
+        audit.record(unit_id, AuditAction.EVENTS_REPLAYED, events=count)
 
 
 def _batches(events: QuerySet[WebhookEvent]) -> Iterator[list[UUID]]:

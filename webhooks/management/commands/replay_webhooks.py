@@ -2,19 +2,15 @@
 
 from argparse import ArgumentParser
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 
-from units.models import WhatsAppConnection
-from webhooks.inbox import told_of
 from webhooks.management.arguments import aware_time
 from webhooks.models import EventStatus, WebhookEvent
-from webhooks.replay import replay, replayable
+from webhooks.replay import chosen, replay, replayable
 
 SETTLED = (EventStatus.DEAD, EventStatus.IGNORED, EventStatus.HANDLED)
 
@@ -34,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="only say which, change nothing")
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
-        events = _chosen(**options)
+        events = _wanted(**options)
         if not dry_run:
             self.stdout.write(f"{replay(events)} events are handled again.")
             return
@@ -44,7 +40,7 @@ class Command(BaseCommand):
         self.stdout.write(f"{sum(count for _status, _event, count in rows)} events would be handled again.")
 
 
-def _chosen(
+def _wanted(
     *,
     id: list[UUID],  # noqa: A002 - as the argument is called
     unit: UUID | None,
@@ -53,15 +49,5 @@ def _chosen(
     status: str | None,
     **options: Any,
 ) -> QuerySet[WebhookEvent]:
-    events = WebhookEvent.objects.all()
-    if id:
-        events = events.filter(id__in=id)
-    if unit:
-        connections = WhatsAppConnection.objects.filter(unit_id=unit)
-        events = events.filter(reduce(or_, map(told_of, connections), Q(pk__in=[])))
-    if since:
-        events = events.filter(created_at__gte=since)
-    if until:
-        events = events.filter(created_at__lt=until)
     wanted = status or ("all" if id else EventStatus.DEAD)
-    return events if wanted == "all" else events.filter(status=wanted)
+    return chosen(ids=id, unit_id=unit, since=since, until=until, status=None if wanted == "all" else wanted)
