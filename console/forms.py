@@ -25,6 +25,16 @@ class LoginForm(AuthenticationForm):
     }
 
 
+class ForgottenPasswordForm(forms.Form):
+    """Who has forgotten the password."""
+
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
+    )
+
+
 class MessageForm(forms.Form):
     """One reply."""
 

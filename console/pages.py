@@ -8,7 +8,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +21,9 @@ from django_htmx.middleware import HtmxDetails
 from messaging.models import Conversation
 from units.access import unit_for
 from units.models import Unit, UnitFeed, User
+from units.roles import Action
+
+SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class ConsoleRequest(HttpRequest):
@@ -28,31 +33,50 @@ class ConsoleRequest(HttpRequest):
     user: User
 
 
-type UnitView[**P] = Callable[Concatenate[ConsoleRequest, Unit, P], HttpResponse]
+type UnitView[**P, R: HttpResponseBase] = Callable[Concatenate[ConsoleRequest, Unit, P], R]
 
 
-def unit_view[**P](view: UnitView[P]) -> Callable[..., HttpResponse]:
-    """Pass `view` the unit instead of its id, to members only, and let times show in the unit's zone.
+def unit_view[**P, R: HttpResponseBase](
+    reads: Action, writes: Action | None = None
+) -> Callable[[UnitView[P, R]], Callable[..., HttpResponseBase]]:
+    """Pass a view the unit instead of its id, to members only, and let times show in the unit's zone.
 
-    Who is not logged in is sent to the log-in page, as a whole page also when only a part was asked for.
-    Raises Http404 for a unit that is not there or not theirs.
+    `reads`: what GET asks of the person, `writes` any other method; without it the same. Who is not logged in is sent
+    to the log-in page, as a whole page also when only a part was asked for. The view raises Http404 for a unit that is
+    not there or not theirs, and PermissionDenied for what their role does not allow.
     """
 
-    @wraps(view)
-    def guarded(request: ConsoleRequest, unit_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-        if not request.user.is_authenticated:
-            if request.htmx:
-                here = request.htmx.current_url_abs_path or reverse("console:home")
-                return HttpResponseClientRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': here})}")
-            return redirect_to_login(request.get_full_path())
-        unit = unit_for(request.user, unit_id)
-        with timezone.override(unit.time_zone):
-            response = view(request, unit, *args, **kwargs)
-        # One address answers with a page or a part of it: the browser's Back must not take one for the other.
-        patch_vary_headers(response, ["HX-Request"])
-        return response
+    def decorate(view: UnitView[P, R]) -> Callable[..., HttpResponseBase]:
+        @wraps(view)
+        def guarded(request: ConsoleRequest, unit_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not request.user.is_authenticated:
+                return _to_login(request)
+            try:
+                unit = unit_for(request.user, unit_id, action=reads if request.method in SAFE else changes)
+            except PermissionDenied as refused:
+                if request.htmx:
+                    # For the note over the page (shell.js); a whole page gets 403.html.
+                    return HttpResponse(str(refused), status=403, content_type="text/plain; charset=utf-8")
+                raise
+            with timezone.override(unit.time_zone):
+                response = view(request, unit, *args, **kwargs)
+            # One address answers with a page or a part of it: the browser's Back must not take one for the other.
+            patch_vary_headers(response, ["HX-Request"])
+            return response
 
-    return guarded
+        # For whoever wants to know what a page asks, as of a view of the API.
+        vars(guarded).update(reads=reads, writes=changes)
+        return guarded
+
+    changes = writes or reads
+    return decorate
+
+
+def _to_login(request: ConsoleRequest) -> HttpResponse:
+    if request.htmx:
+        here = request.htmx.current_url_abs_path or reverse("console:home")
+        return HttpResponseClientRedirect(f"{settings.LOGIN_URL}?{urlencode({'next': here})}")
+    return redirect_to_login(request.get_full_path())
 
 
 def render_page(

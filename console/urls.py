@@ -57,6 +57,8 @@ urlpatterns = [
     path("", account.home, name="home"),
     path("login", account.Login.as_view(), name="login"),
     path("logout", LogoutView.as_view(), name="logout"),
+    path("password", account.forgot, name="forgot-password"),
+    path("password/<slug:uidb64>/<slug:token>", account.SetPassword.as_view(), name="set-password"),
     path("language", set_language, name="language"),
     path("u/<uuid:unit_id>/", include(unit_urls)),
 ]

@@ -31,6 +31,7 @@ from messaging.holds import hold_of_campaigns
 from messaging.models import Contact
 from messaging.phones import InvalidPhone
 from units.models import Unit
+from units.roles import Action
 
 C = CampaignStatus
 # What can be asked of a campaign in each status; the first is the one to offer most.
@@ -59,6 +60,7 @@ def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
     people = reading.Progress(campaign.progress(), told.figures.replied, told.figures.opted_out)
     waits = campaign.status in (C.DRAFT, C.SCHEDULED)
     offered = ("unarchive", "clone") if campaign.archived_at else ACTIONS.get(C(campaign.status), ())
+    may_steer = Action.WRITE_CAMPAIGNS in unit.allowed
     return {
         "unit": unit,
         "campaign": campaign,
@@ -69,8 +71,8 @@ def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
         "results": told,
         "hold": ahead.hold,
         "ends_at": ahead.ends_at,
-        "can_edit": campaign.status in EDITABLE and campaign.archived_at is None,
-        "actions": [action for action in offered if action != "retry" or people.failed],
+        "can_edit": may_steer and campaign.status in EDITABLE and campaign.archived_at is None,
+        "actions": [action for action in offered if may_steer and (action != "retry" or people.failed)],
     }
 
 
@@ -88,7 +90,7 @@ def _recipients(request: ConsoleRequest, campaign: Campaign) -> dict[str, Any]:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The list, newest first; with `archived`, what was put away."""
     archived = "archived" in request.GET
@@ -100,14 +102,14 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_CAMPAIGNS)
 def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Write a campaign and say who receives it. Nothing is sent before the confirmation that follows."""
     return _write(request, unit, None)
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_CAMPAIGNS)
 def edit(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """Change one that has not been sent, or that is paused: then for whoever has not got it."""
     return _write(request, unit, _campaign(unit, campaign_id))
@@ -145,7 +147,7 @@ def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> Ht
 
 
 @require_POST
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS)
 def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """How the campaign on the form reads for one of its people, how many those are, and who is left out."""
     form = CampaignForm(unit, request.POST)
@@ -165,7 +167,7 @@ def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS, writes=Action.WRITE_CAMPAIGNS)
 def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """Who gets it, when it ends and what can go wrong. POST: take the pace that was found for a time to finish by."""
     campaign = _campaign(unit, campaign_id)
@@ -195,7 +197,7 @@ def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRes
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS)
 def export(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> Any:
     """All recipients as a file for a spreadsheet."""
     campaign = _campaign(unit, campaign_id)
@@ -203,7 +205,7 @@ def export(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> Any:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CONTACTS)
 def pick(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Contacts to choose from: those chosen already, then those who match the search."""
     return render(request, "console/campaigns/picker.html", {"unit": unit} | _choice(request, unit))
@@ -232,7 +234,7 @@ def _is_uuid(text: str) -> bool:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS)
 def detail(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """One campaign under way."""
     campaign = _campaign(unit, campaign_id)
@@ -245,14 +247,14 @@ def detail(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRespon
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS)
 def progress(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """The part of a campaign's page that changes by itself."""
     return render(request, "console/campaigns/live.html", _live(unit, _campaign(unit, campaign_id)))
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CAMPAIGNS)
 def recipients(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """Rows of recipients, of a filter or after a cursor."""
     campaign = _campaign(unit, campaign_id)
@@ -262,7 +264,7 @@ def recipients(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRe
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_CAMPAIGNS)
 def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> HttpResponse:
     """GET: what the action would mean, in people. POST: do it."""
     campaign = _campaign(unit, campaign_id)

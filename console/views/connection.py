@@ -21,6 +21,7 @@ from messaging.models import Message, Origin
 from messaging.phones import InvalidPhone, parse_phone
 from units.gateways.errors import GatewayError
 from units.models import Unit, WhatsAppConnection
+from units.roles import Action
 from units.services import GROUPS_TOLD_LATER, ConnectionService
 from units.steps import QR_LIFETIME
 
@@ -52,28 +53,28 @@ def _page(request: ConsoleRequest, unit: Unit, context: dict[str, Any], pace: Pa
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_NUMBER)
 def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The connection page."""
     return _page(request, unit, _panel(unit.connection))
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_NUMBER)
 def panel(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The part of the connection page that changes by itself."""
     return render(request, "console/connection/panel.html", {"unit": unit} | _panel(unit.connection))
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_NUMBER)
 def state(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The state in the header of every page."""
     return render(request, "console/connection/state.html", {"unit": unit})
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def connect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Have a code made: a QR code, and with a phone number one to type as well."""
     form = PhoneForm(request.POST)
@@ -91,7 +92,7 @@ def connect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def groups(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Show the number's groups, or no longer."""
     form = GroupsForm(request.POST)
@@ -106,7 +107,7 @@ def groups(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def pace(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Another pace; it counts from the next message on."""
     form = PaceForm(request.POST, instance=unit.connection)
@@ -120,7 +121,7 @@ def pace(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def release(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Let campaigns go on that stopped because of failures."""
     if breaker.release(unit.connection):
@@ -129,7 +130,7 @@ def release(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Send or drop what waited while the number was away."""
     form = WaitingForm(request.POST)
@@ -145,7 +146,7 @@ def waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def later(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """GET: when? POST: send what waited at that time."""
     number, waits = reverse("console:number", args=[unit.id]), stale.waiting(unit.connection).count()
@@ -167,7 +168,7 @@ def later(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_NUMBER)
 def disconnect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """GET: what would wait. POST: disconnect."""
     error = ""

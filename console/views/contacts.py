@@ -23,6 +23,7 @@ from console.views.inbox import conversation_url
 from messaging.contacts import consent
 from messaging.models import Contact, OptOutSource
 from units.models import Unit, User
+from units.roles import Action
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ STEPS = {
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_CONTACTS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The list, by name; with `q`, those who match; with `after`, the rows that follow."""
     search, after = request.GET.get("q", ""), request.GET.get("after", "")
@@ -77,7 +78,7 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_CONTACTS)
 def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Add a person by phone number."""
     form = ContactForm(request.POST if request.method == "POST" else None)
@@ -88,7 +89,7 @@ def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.READ_CONTACTS, writes=Action.WRITE_CONTACTS)
 def detail(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpResponse:
     """One contact: what the unit keeps of it, and whether campaigns go there."""
     contact = contact_of(unit, contact_id)
@@ -108,7 +109,7 @@ def detail(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpRespons
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_CONTACTS)
 def consent_step(request: ConsoleRequest, unit: Unit, contact_id: UUID, action: str) -> HttpResponse:
     """Opt a contact out, allow campaigns again, block or unblock it: with a reason."""
     contact, step = contact_of(unit, contact_id), STEPS.get(action)
@@ -123,7 +124,7 @@ def consent_step(request: ConsoleRequest, unit: Unit, contact_id: UUID, action: 
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_INBOX)
 def converse(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpResponse:
     """Open the conversation with a contact."""
     return redirect(conversation_url(unit, get_object_or_404(Contact, unit=unit, id=contact_id)))

@@ -20,10 +20,11 @@ from messaging.imports.reading import BadFile
 from messaging.imports.views import export_name, refused_response
 from messaging.models import Contact, ContactImport
 from units.models import Unit
+from units.roles import Action
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.MOVE_CONTACTS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The latest imports, and a file to import."""
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
@@ -46,7 +47,7 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_POST
-@unit_view
+@unit_view(Action.MOVE_CONTACTS)
 def preview(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The columns of a chosen file, beside what they seem to be. The file stays in the browser's form."""
     form = FileForm(request.POST, request.FILES)
@@ -61,7 +62,7 @@ def preview(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.MOVE_CONTACTS)
 def detail(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse:
     """One import; while it is under way the page asks for the part that changes."""
     context = {"unit": unit, "import": Progress(_import(unit, import_id))}
@@ -71,7 +72,7 @@ def detail(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse
 
 
 @require_POST
-@unit_view
+@unit_view(Action.MOVE_CONTACTS)
 def cancel(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse:
     """Stop it; what was imported before stays."""
     if not services.cancel(_import(unit, import_id)):
@@ -80,14 +81,14 @@ def cancel(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse
 
 
 @require_GET
-@unit_view  # type: ignore[arg-type]  # a stream is a response, too
+@unit_view(Action.MOVE_CONTACTS)
 def refused(request: ConsoleRequest, unit: Unit, import_id: UUID) -> StreamingHttpResponse:
     """The refused rows to correct and import again."""
     return refused_response(_import(unit, import_id))
 
 
 @require_GET
-@unit_view  # type: ignore[arg-type]  # a stream is a response, too
+@unit_view(Action.MOVE_CONTACTS)
 def export(request: ConsoleRequest, unit: Unit) -> StreamingHttpResponse:
     """All contacts, or those whom the list's search finds."""
     search = request.GET.get("q", "").strip()

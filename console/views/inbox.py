@@ -19,6 +19,7 @@ from messaging.models import Contact, Conversation, Direction, Message
 from messaging.outgoing.contents import Text
 from messaging.outgoing.queueing import queue
 from units.models import Unit
+from units.roles import Action
 
 FILTERS = {
     "open": pgettext_lazy("conversations", "Open"),
@@ -43,7 +44,7 @@ def _list(request: ConsoleRequest, unit: Unit) -> dict[str, Any]:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_INBOX)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The inbox without an open conversation; for a unit that never had a number, the way to connect one."""
     context = _list(request, unit)
@@ -54,7 +55,7 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_INBOX)
 def rows(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Rows of the list, for the browser to merge into what it shows."""
     context = {"unit": unit, "unread": unread_conversations(unit)} | _list(request, unit)
@@ -62,7 +63,7 @@ def rows(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 
 @require_GET
-@unit_view
+@unit_view(Action.READ_INBOX)
 def thread(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
     """One conversation: its newest messages, the composer, and who it is with. An old link leads to what it became."""
     try:
@@ -84,7 +85,7 @@ def thread(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpRe
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.READ_INBOX, writes=Action.WRITE_INBOX)
 def messages(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
     """GET: messages by `ids` (comma-separated), or the page `before` a cursor. POST: queue a reply."""
     conversation = _conversation(unit, conversation_id)
@@ -128,7 +129,7 @@ def _reply(request: ConsoleRequest, unit: Unit, conversation: Conversation) -> H
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_INBOX)
 def read(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
     """A person has the conversation before their eyes."""
     services.mark_read(_conversation(unit, conversation_id))
@@ -136,7 +137,7 @@ def read(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResp
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_INBOX)
 def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse:
     """A person knows whether an unconfirmed message arrived (`arrived`: yes or no), or has it sent `again`.
 
@@ -169,7 +170,7 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
 
 
 @require_http_methods(["GET", "POST"])
-@unit_view
+@unit_view(Action.WRITE_INBOX)
 def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Begin a conversation with a phone number; a contact card that somebody sent brings `phone` and `name` along."""
     told = {field: request.GET.get(field, "")[:200] for field in ("phone", "name")}

@@ -13,24 +13,25 @@ from messaging import media
 from messaging.media.serving import serve
 from messaging.models import Message
 from units.models import Unit
+from units.roles import Action
 
 
 @require_safe
-@unit_view  # type: ignore[arg-type]  # a stream is a response, too
+@unit_view(Action.READ_INBOX)
 def file(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponseBase:
     """The file of a message: inline what is harmless, else a download."""
     return serve(request, get_object_or_404(Message, unit=unit, id=message_id))
 
 
 @require_safe
-@unit_view  # type: ignore[arg-type]  # a stream is a response, too
+@unit_view(Action.READ_INBOX)
 def thumbnail(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponseBase:
     """The small picture of an image."""
     return serve(request, get_object_or_404(Message, unit=unit, id=message_id), thumbnail=True)
 
 
 @require_POST
-@unit_view
+@unit_view(Action.WRITE_INBOX)
 def retry(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse:
     """Load a file once more; the message comes back as it is then."""
     messages = Message.objects.select_related("conversation__contact")

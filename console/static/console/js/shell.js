@@ -36,8 +36,9 @@ function fail({ detail }) {
   const box = document.getElementById('failure');
   const words = box.querySelector('.words');
   box.hidden = false;
-  // Set after it shows, so that it is said aloud.
-  words.textContent = words.dataset.text;
+  // Set after it shows, so that it is said aloud. What a role does not allow, the server says in a sentence.
+  const refused = detail.xhr?.status === 403 && detail.xhr.getResponseHeader('Content-Type')?.startsWith('text/plain');
+  words.textContent = refused ? detail.xhr.responseText : words.dataset.text;
 }
 document.addEventListener('htmx:responseError', fail);
 document.addEventListener('htmx:sendError', fail);
