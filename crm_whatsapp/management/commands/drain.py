@@ -18,6 +18,7 @@ from crm_whatsapp import heartbeat
 from messaging.breaker import notify_due
 from messaging.delivery import Delivery
 from messaging.imports.running import run_imports
+from messaging.inbox.steering import wake_snoozed
 from messaging.media.fetch import Fetcher
 from messaging.number_checks import check_due as check_numbers_due
 from messaging.outgoing.actions import Doer
@@ -81,6 +82,7 @@ class Command(BaseCommand):
             (lambda: settle_due(overdue=RARELY_OVERDUE), RARE_PAUSE_SECONDS),
             (lambda: check_numbers_due(overdue=OVERDUE), PAUSE_SECONDS),
             (notify_due, RARE_PAUSE_SECONDS),
+            (wake_snoozed, RARE_PAUSE_SECONDS),
             (lambda: prune(seconds=20), PRUNE_PAUSE_SECONDS),
         ]
         # A thread each: a send that waits 75 s for its answer holds nobody up.

@@ -15,7 +15,10 @@ from messaging.contacts import consent, editing
 from messaging.events import Chat, ChatAddress, MessageKind, MessageReceived
 from messaging.inbound import MessageHandlerService, Told
 from messaging.models import AttributeDefinition, AttributeKind, OptOutSource, Tag
-from units.models import ApiToken, Unit, User, sha256
+from units.crypto import sha256
+from units.models import ApiToken, Unit, User
+from units.models.tokens import PREFIX_CHARACTERS
+from units.roles import Action
 from units.services import create_unit
 
 EMAIL, PASSWORD = "ana@example.com", "demonstracao"
@@ -82,7 +85,8 @@ class Command(BaseCommand):
         unit = Unit.objects.of_member(user).first() or self._unit(user)
         # Always the same, so that every start can print it: only its hash is kept.
         token = f"crm_{salted_hmac('seed_demo', EMAIL).hexdigest()}"
-        ApiToken.objects.get_or_create(sha256=sha256(token), defaults={"user": user, "name": "seed_demo"})
+        known = {"user": user, "name": "seed_demo", "prefix": token[:PREFIX_CHARACTERS], "scopes": list(Action.values)}
+        ApiToken.objects.get_or_create(sha256=sha256(token), defaults=known)
         self.stdout.write(f"Login    {EMAIL}   {PASSWORD}")
         self.stdout.write(f"Token    {token}")
         self.stdout.write(f"Unit     {unit.id}   {unit.name}")
