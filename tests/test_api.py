@@ -131,7 +131,7 @@ def test_changes_come_in_order_and_go_on_from_where_they_stopped(api: APIClient,
     reply(unit)
     second = api.get(f"/units/{unit.id}/changes", {"after": first["last_seq"]}).data
     assert second["results"][0]["seq"] == first["last_seq"] + 1
-    assert not first["reset"] and not second["reset"]
+    assert (first["reset"], second["reset"]) == (False, False)
 
 
 def test_changes_that_are_no_longer_kept_are_told_and_not_passed_over(api: APIClient, unit: Unit) -> None:
@@ -142,7 +142,7 @@ def test_changes_that_are_no_longer_kept_are_told_and_not_passed_over(api: APICl
     start_over = {"results": [], "last_seq": last, "reset": True}
     for after in (0, 1, last + 1):
         assert api.get(f"/units/{unit.id}/changes", {"after": after}).data == start_over
-    assert [row["seq"] for row in api.get(f"/units/{unit.id}/changes", {"after": 2}).data["results"]][0] == 3
+    assert api.get(f"/units/{unit.id}/changes", {"after": 2}).data["results"][0]["seq"] == 3
     LiveEvent.objects.filter(unit=unit).delete()
     assert api.get(f"/units/{unit.id}/changes", {"after": 2}).data == start_over
     assert api.get(f"/units/{unit.id}/changes", {"after": last}).data == start_over | {"reset": False}
