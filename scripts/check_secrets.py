@@ -58,6 +58,8 @@ def scan() -> SecretsCollection:
     kept = SecretsCollection(root=str(CHECKOUT))
     for name, secret in found:
         if not (name.startswith("tests/") and secret.type in WORDS):
+            # A path of this machine would be another secret on the next one.
+            secret.filename = name
             kept[name].add(secret)
     return kept
 
