@@ -7,6 +7,7 @@ that holds what it sends or is answered), and killed there.
 import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count, pairwise
 
 import pytest
@@ -166,23 +167,10 @@ def test_killed_after_the_answer_before_the_record_its_echo_settles_it(gated: St
     assert len(gated.sent("antes do registro")) == 1
 
 
-@pytest.mark.parametrize(("grace", "times_sent"), [("1", 2), ("600", 1)])
-def test_a_grace_that_is_too_short_has_it_sent_twice(
-    tmp_path_factory: pytest.TempPathFactory, grace: str, times_sent: int
-) -> None:
+def test_a_grace_that_is_too_short_has_it_sent_twice(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The negative control: a gateway that acts later than we believe, and a test that can see what comes of it."""
-    with (
-        Gate() as gate,
-        Stack(
-            tmp_path_factory.mktemp("grace"),
-            gateway_url=gate.url,
-            EVOLUTION_SEND_TIMEOUT="1",
-            SEND_GRACE_SECONDS=grace,
-        ) as stack,
-    ):
-        gate.upstream = stack.sandbox.port
-        stack.connect()
-        wait_until(stack, write(stack, "testemunha"), "sent")
+    with graced(tmp_path_factory, "1") as hasty, graced(tmp_path_factory, "600") as patient:
+        _gate, stack = patient
         # Connected for long enough to be believed: the gateway's clock and ours may be half a minute apart.
         wait_for(
             lambda: stack.sql(
@@ -191,23 +179,47 @@ def test_a_grace_that_is_too_short_has_it_sent_twice(
             seconds=60,
             what="a number that is connected for long",
         )
-        gate.shut("request")
-        message = write(stack, "uma vez só")
-        gate.wait()
-        wait_until(stack, message, "uncertain")
-        # The gateway is still busy with it, and is asked for it.
-        for _ in range(2):
-            look_up_now(stack, message)
-        if times_sent == 2:
-            # One that came while the inbox was busy did not count.
-            wait_for(lambda: look_up_now(stack, message) == "failed", seconds=60, what="the mistake")
-        gate.hold = "nothing"
-        answer = stack.api("POST", f"/messages/{message}/retry")
-        gate.let_go()
-        assert answer.status_code == (202 if times_sent == 2 else 409)
-        wait_for(lambda: len(stack.sent("uma vez só")) >= times_sent, what="what left")
-        wait_until(stack, answer.json()["id"] if times_sent == 2 else message, "sent")
-        assert len(stack.sent("uma vez só")) == times_sent
+        retry_unconfirmed(*hasty, leaves=2)
+        retry_unconfirmed(*patient, leaves=1)
+
+
+@contextmanager
+def graced(tmp_path_factory: pytest.TempPathFactory, seconds: str) -> Iterator[tuple[Gate, Stack]]:
+    """A gateway behind a gate, believed to have done nothing after so many seconds, and connected."""
+    with (
+        Gate() as gate,
+        Stack(
+            tmp_path_factory.mktemp("grace"),
+            gateway_url=gate.url,
+            EVOLUTION_SEND_TIMEOUT="1",
+            SEND_GRACE_SECONDS=seconds,
+        ) as stack,
+    ):
+        gate.upstream = stack.sandbox.port
+        stack.connect()
+        wait_until(stack, write(stack, "testemunha"), "sent")
+        yield gate, stack
+
+
+def retry_unconfirmed(gate: Gate, stack: Stack, *, leaves: int) -> None:
+    """A person tries a message again that the gateway has and is busy with: it leaves once, or twice."""
+    gate.shut("request")
+    message = write(stack, "uma vez só")
+    gate.wait()
+    wait_until(stack, message, "uncertain")
+    # The gateway is still busy with it, and is asked for it.
+    for _ in range(2):
+        look_up_now(stack, message)
+    if leaves == 2:
+        # One that came while the inbox was busy did not count.
+        wait_for(lambda: look_up_now(stack, message) == "failed", seconds=60, what="the mistake")
+    gate.hold = "nothing"
+    answer = stack.api("POST", f"/messages/{message}/retry")
+    gate.let_go()
+    assert answer.status_code == (202 if leaves == 2 else 409)
+    wait_for(lambda: len(stack.sent("uma vez só")) >= leaves, what="what left")
+    wait_until(stack, answer.json()["id"] if leaves == 2 else message, "sent")
+    assert len(stack.sent("uma vez só")) == leaves
 
 
 def look_up_now(stack: Stack, message: str) -> str:
