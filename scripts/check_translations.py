@@ -1,6 +1,4 @@
-"""Checks that every catalogue is well-formed and complete, and that its compiled form is up to date. Needs
-GNU gettext's msgfmt.
-"""
+"""Checks that every catalogue is well-formed, has all that the source asks for, and is compiled. Needs GNU gettext."""
 
 import gettext
 import os
@@ -13,6 +11,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 # English is the language of the source: its catalogues may have gaps.
 SOURCE_LANGUAGE = "en"
+# What nobody sees but those who develop.
+UNTRANSLATED = ("tests", "sandbox", "scripts", "bench")
 
 
 def main() -> int:
@@ -20,13 +20,24 @@ def main() -> int:
         print("Not checked: GNU gettext is missing (Debian and Ubuntu: sudo apt install gettext).")
         return 0
     catalogues = [path for path in CHECKOUT.glob("**/LC_MESSAGES/*.po") if ".venv" not in path.parts]
-    problems = [problem for path in sorted(catalogues) for problem in problems_of(path)]
+    with tempfile.TemporaryDirectory() as directory:
+        template = extract(Path(directory))
+        problems = [problem for path in sorted(catalogues) for problem in problems_of(path, template)]
     print("\n".join(problems) or f"{len(catalogues)} catalogue(s) complete and compiled.")
     return 1 if problems else 0
 
 
-def problems_of(source: Path) -> list[str]:
-    """What is wrong with one catalogue, a sentence each."""
+def extract(directory: Path) -> Path:
+    """The texts that the source asks for, read off a copy: `makemessages` writes into the tree that it reads."""
+    copy = directory / "copy"
+    shutil.copytree(CHECKOUT, copy, ignore=shutil.ignore_patterns(".*", "LC_MESSAGES", "__pycache__", *UNTRANSLATED))
+    command = [sys.executable, "-m", "django", "makemessages", "--locale", "en", "--keep-pot"]
+    subprocess.run(command, cwd=copy, capture_output=True, text=True, check=True)
+    return copy / "locale" / "django.pot"
+
+
+def problems_of(source: Path, template: Path) -> list[str]:
+    """What is wrong with one catalogue, a sentence each. `template`: what it must have."""
     name = source.relative_to(CHECKOUT)
     with tempfile.NamedTemporaryFile(suffix=".mo") as compiled:
         command = ["msgfmt", "--check", "--statistics", "--output-file", compiled.name, str(source)]
@@ -37,6 +48,12 @@ def problems_of(source: Path) -> list[str]:
     problems = []
     if source.parent.parent.name != SOURCE_LANGUAGE and ("untranslated" in result.stderr or "fuzzy" in result.stderr):
         problems.append(f"{name}: not complete: {result.stderr.strip()}")
+    if source.parent.parent.name != SOURCE_LANGUAGE:
+        compared = subprocess.run(
+            ["msgcmp", "--use-untranslated", str(source), str(template)], capture_output=True, text=True, check=False
+        )
+        if compared.returncode != 0:
+            problems.append(f"{name}: not all that the source asks for; run: manage.py makemessages\n{compared.stderr}")
     beside = source.with_suffix(".mo")
     if not beside.exists() or read(beside) != expected:
         problems.append(f"{name}: its compiled form is not up to date; run: manage.py compilemessages")
