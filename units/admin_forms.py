@@ -65,6 +65,13 @@ class MembershipForm(forms.ModelForm):
         if not self.instance._state.adding:
             self.fields["user"].disabled = True
 
+    def clean_user(self) -> User:
+        user: User = self.cleaned_data["user"]
+        if user.is_integration and self.instance._state.adding:
+            # It would end with its place here, also for the unit that made it.
+            raise ValidationError(_("A program works in the unit that made it alone."))
+        return user
+
 
 class MembershipFormSet(BaseInlineFormSet):
     """The people of a unit, of whom one stays its owner."""

@@ -15,7 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from crm_whatsapp.api import Conflict
+from crm_whatsapp.api import Conflict, address_of
 from crm_whatsapp.db import ClockNow
 from units.models import AnsweredRequest
 
@@ -73,7 +73,7 @@ class AnswersOnce:
             return
         asked = AnsweredRequest(
             user=request.user,  # type: ignore[misc]
-            key=_key(request),
+            key=key_of(request),
             fingerprint=_fingerprint(request),
         )
         if self.speaks_http:
@@ -88,6 +88,8 @@ class AnswersOnce:
             return super().handle_exception(exc)  # type: ignore[misc]
         response = Response(json.loads(str(exc.answer.body) or "null"), status=exc.answer.status)
         response["Idempotent-Replayed"] = "true"
+        # As the first was, where that was a secret.
+        response["Cache-Control"] = "no-store"
         return response
 
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -99,6 +101,9 @@ class AnswersOnce:
                 )
             else:
                 AnsweredRequest.objects.filter(pk=self._kept.pk).update(**answer)
+        # Here, because it is no part of what is kept.
+        if response.status_code == 201 and (made_at := address_of(request.path, response.data)):
+            response["Location"] = made_at
         return super().finalize_response(request, response, *args, **kwargs)  # type: ignore[misc]
 
     def _is_keyed(self, request: Any) -> bool:
@@ -134,7 +139,8 @@ def _answered(asked: AnsweredRequest) -> AnsweredRequest:
     return before
 
 
-def _key(request: Request) -> str:
+def key_of(request: Request) -> str:
+    """Raises ValidationError for what is no key."""
     key = request.headers[HEADER]
     if not key.strip() or len(key) > MAX_KEY_CHARACTERS or not key.isprintable():
         raise ValidationError({HEADER: _("1 to 200 printable characters.")}, code="invalid")
@@ -142,7 +148,9 @@ def _key(request: Request) -> str:
 
 
 def _fingerprint(request: Request) -> bytes:
-    digest = hashlib.sha256(f"{request.method} {request.get_full_path()}\n".encode())
+    # With its token: an answer may hold what another token of the same person may not see, such as a wider token.
+    token = getattr(request.auth, "pk", "")
+    digest = hashlib.sha256(f"{request.method} {request.get_full_path()} {token}\n".encode())
     for piece in _pieces(request.data):
         digest.update(piece)
     return digest.digest()

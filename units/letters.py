@@ -1,5 +1,7 @@
 """Mail about accounts: somebody was added to a unit, or has forgotten his password."""
 
+from uuid import UUID
+
 import structlog
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
@@ -31,9 +33,9 @@ def invite(membership: Membership, site: str) -> None:
     _send(_("You work in %(unit)s now") % {"unit": unit.name}, body, user)
 
 
-def send_password_link(email: str, site: str) -> None:
-    """A link to set a new password, to whoever logs in with `email`; to nobody else a word."""
-    user = User.objects.filter(email=email.lower(), is_active=True, is_integration=False).first()
+def send_password_link(user_id: UUID, site: str) -> None:
+    """A link to set a new password, to who may log in with one; to nobody else a word."""
+    user = User.objects.filter(pk=user_id, is_active=True, is_integration=False).first()
     if user:
         body = _(
             "Somebody, perhaps you, asked for a new password here.\n\n"

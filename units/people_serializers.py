@@ -24,8 +24,7 @@ class MemberSerializer(serializers.ModelSerializer[Membership]):
         read_only_fields = ["id", "created_at", "role"]
 
     def get_name(self, membership: Membership) -> str:
-        # Who has no name yet is known by the part of the address that says the least.
-        return membership.user.get_full_name() or membership.user.email.partition("@")[0]
+        return membership.user.shown_name
 
     def get_email(self, membership: Membership) -> str | None:
         return membership.user.email if Action.MANAGE_ACCESS in self.context["unit"].allowed else None

@@ -22,7 +22,7 @@ class ConnectionSerializer(serializers.ModelSerializer[WhatsAppConnection]):
     qr_code = serializers.CharField(
         read_only=True,
         allow_null=True,
-        help_text="`data:` URI of a PNG, or null when there is nothing to scan.",
+        help_text="`data:` URI of a PNG; null when there is nothing to scan, or for who may not connect the number.",
     )
     expires_at = serializers.DateTimeField(source="qr_expires_at", read_only=True, allow_null=True)
     complete_since = serializers.DateTimeField(

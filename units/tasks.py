@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from uuid import UUID
 
 from celery import shared_task
 from django.contrib.sessions.backends.db import SessionStore
@@ -36,8 +37,8 @@ def prune() -> None:
 
 
 @shared_task
-def send_password_link(email: str, site: str) -> None:
-    """Told what to do by its message, unlike the others: whether there is such an account is nothing for a row to say,
-    and whoever waits in vain asks again.
+def send_password_link(user_id: str, site: str) -> None:
+    """Told what to do by its message, unlike the others: a letter that is lost is no loss, as whoever waits in vain
+    asks again. By id: the broker sees no address, and not whether there is such an account.
     """
-    letters.send_password_link(email, site)
+    letters.send_password_link(UUID(user_id), site)

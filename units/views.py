@@ -104,14 +104,20 @@ class RotateSecretView(UnitScope, APIView):
 
 
 class ConnectionStatusView(UnitScope, APIView):
-    """How the unit's number is connected, as last known. Ask as often as you like: this asks nobody else."""
+    """How the unit's number is connected, as last known. Ask as often as you like: this asks nobody else.
+
+    Whoever scans a code ties a phone to the unit, so that codes are shown to whoever may connect the number alone.
+    """
 
     reads, writes = Action.READ_NUMBER, Action.WRITE_NUMBER
 
     @extend_schema(responses=ConnectionSerializer)
     def get(self, request: Request, unit_id: str) -> Response:
         connection = WhatsAppConnection.objects.select_related("completeness").get(unit=self.unit)
-        return Response(ConnectionSerializer(connection).data)
+        shown = ConnectionSerializer(connection).data
+        if Action.WRITE_NUMBER not in self.unit.allowed:
+            shown |= {"qr_code": None, "pairing_code": None}
+        return Response(shown)
 
 
 class ChangesView(UnitScope, APIView):
@@ -126,7 +132,11 @@ class ChangesView(UnitScope, APIView):
     PAGE = 500
 
     @extend_schema(
-        parameters=[OpenApiParameter("after", int, description="The last `seq` you have; without it, no changes, but where to begin.")],
+        parameters=[
+            OpenApiParameter(
+                "after", int, description="The last `seq` you have; without it, no changes, but where to begin."
+            )
+        ],
         responses=ChangesSerializer,
     )
     def get(self, request: Request, unit_id: str) -> Response:
@@ -135,7 +145,7 @@ class ChangesView(UnitScope, APIView):
         after = request.query_params.get("after")
         if after is None:
             return self._answer([], newest)
-        if not after.isdecimal() or len(after) > 18:
+        if not (after.isascii() and after.isdecimal()) or len(after) > 18:
             raise ValidationError({"after": [_("This is not the number of an event.")]})
         seq = int(after)
         events = list(LiveEvent.objects.filter(unit=self.unit, seq__gt=seq).order_by("seq")[: self.PAGE])

@@ -197,7 +197,7 @@ def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRes
 
 
 @require_GET
-@unit_view(Action.READ_CAMPAIGNS)
+@unit_view(Action.MOVE_CONTACTS)
 def export(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> Any:
     """All recipients as a file for a spreadsheet."""
     campaign = _campaign(unit, campaign_id)

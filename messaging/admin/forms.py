@@ -1,4 +1,4 @@
-"""Forms of the contact admin: numbers in their one normal form, what a unit keeps of people, reasons."""
+"""Forms of contacts and conversations: numbers in their normal form, what a unit keeps of people, reasons, whose."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from unfold.forms import BaseDialogForm, PaginationInlineFormSet
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from messaging.contacts.attributes import InvalidAttribute, definitions_of, parse, shown
-from messaging.models import AddressKind, AttributeDefinition, Contact, ContactAddress, ContactTag, Tag
+from messaging.models import AddressKind, AttributeDefinition, Contact, ContactAddress, ContactTag, Conversation, Tag
 from messaging.phones import InvalidPhone, parse_phone
-from units.models import Unit
+from units.models import Unit, User
 
 
 class NewContactForm(forms.ModelForm):
@@ -86,6 +86,22 @@ class ContactForm(forms.ModelForm):
             for name, field in self.fields.items()
             if isinstance(field, AttributeField) and name in self.changed_data
         }
+
+
+class ConversationForm(forms.ModelForm):
+    """Whose a conversation is: somebody who works in its unit."""
+
+    class Meta:
+        model = Conversation
+        fields = ["status", "assigned_to"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "assigned_to" in self.fields:
+            people = User.objects.filter(memberships__unit=self.instance.unit_id, is_active=True)
+            # Whoever has it now stays to be seen, also when he may not log in any more.
+            people |= User.objects.filter(pk=self.instance.assigned_to_id)
+            self.fields["assigned_to"].queryset = people.distinct()  # type: ignore[attr-defined]
 
 
 class ReasonForm(BaseDialogForm):

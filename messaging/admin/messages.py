@@ -20,6 +20,8 @@ from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
 
 from messaging.admin.contacts import contacts_matching
+from messaging.admin.forms import ConversationForm
+from messaging.inbox import steering
 from messaging.models import (
     Conversation,
     ConversationStatus,
@@ -83,7 +85,7 @@ class ConversationAdmin(ModelAdmin):
     search_fields = ["contact__name"]
     search_help_text = _("Name of the contact, or at least four digits of the number")
     ordering = ["-id"]
-    autocomplete_fields = ["assigned_to"]
+    form = ConversationForm
     fields = [
         ("contact", "unit"),
         ("status", "assigned_to"),
@@ -92,6 +94,13 @@ class ConversationAdmin(ModelAdmin):
     ]
     readonly_fields = ["contact", "unit", "unread_count", "waiting_since", "last_message_at", "preview"]
     actions_detail = ["show_messages"]
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """As the API does it, so that open pages are told."""
+        if "assigned_to" in form.changed_data:
+            steering.assign(obj, obj.assigned_to_id)
+        if "status" in form.changed_data:
+            steering.set_status(obj, obj.status)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

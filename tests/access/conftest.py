@@ -1,14 +1,15 @@
 """The two units are made once for a file of tests; each test leaves them as they were."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
-import responses
 from django.db import transaction
 from django.test import override_settings
 from django.utils import translation
+from pytest_httpserver import HTTPServer
 
 from tests.access.world import World, build, prepare_checksums
 
@@ -37,7 +38,10 @@ def world(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
 
 
 @pytest.fixture(autouse=True)
-def gateway() -> Iterator[responses.RequestsMock]:
-    """No server of Evolution answers; who was asked for what is in `calls`."""
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
+def gateway(http_server: HTTPServer, settings: Any) -> Iterator[HTTPServer]:
+    """A server of Evolution that is ill; who was asked for what is in its `log`."""
+    http_server.clear()
+    http_server.expect_request(re.compile(".*")).respond_with_data("", status=500)
+    settings.EVOLUTION_URL = http_server.url_for("").rstrip("/")
+    yield http_server
+    http_server.clear()

@@ -133,8 +133,10 @@ class Attempt:
     multipart: bool = False
 
 
-def attempts(route: Route, method: str, ids: dict[Any, Any]) -> Iterator[Attempt]:
-    """Each id that the schema takes in query or body, alone and with each other member of the body."""
+def attempts(route: Route, method: str, ids: dict[Any, Any], own: dict[Any, Any]) -> Iterator[Attempt]:
+    """Each id that the schema takes in query or body, alone, with each other member of the body, and with each other
+    and an id of `own` rows: a file goes with a conversation, a quoted message with a text besides.
+    """
     described = operation(route, method)
     for parameter in described.get("parameters", []):
         if parameter["in"] == "query":
@@ -152,7 +154,11 @@ def attempts(route: Route, method: str, ids: dict[Any, Any]) -> Iterator[Attempt
                 if kind.startswith("application/json") and not required:
                     for other in members:
                         if other != name:
-                            yield Attempt({}, {other: sample(members[other]), name: value} | least | {name: value})
+                            rest = {other: sample(members[other])}
+                            yield Attempt({}, rest | least | {name: value})
+                            for kept in members:
+                                if kept not in (name, other) and members[kept].get("format") == "uuid":
+                                    yield Attempt({}, rest | {kept: str(_id(own, kept)), name: value})
 
 
 def _foreign(name: str, member: dict[str, Any], ids: dict[Any, Any]) -> list[Any]:
@@ -178,6 +184,17 @@ def _foreign(name: str, member: dict[str, Any], ids: dict[Any, Any]) -> list[Any
 
 def _id(ids: dict[Any, Any], name: str) -> Any:
     return ids.get(model_of(name)) or ids["any"]
+
+
+def questions(route: Route, word: str) -> Iterator[dict[str, Any]]:
+    """Queries of a GET: none, and each parameter with something in it; `word` where it takes text."""
+    yield {}
+    for parameter in operation(route, "get").get("parameters", []):
+        if parameter["in"] == "query":
+            value = sample(parameter["schema"])
+            if isinstance(value, list):
+                value = value[0] if value else ""
+            yield {parameter["name"]: 0 if isinstance(value, int) else word if isinstance(value, str) else value}
 
 
 def sample(member: dict[str, Any]) -> Any:

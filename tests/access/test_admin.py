@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.test import Client
 
@@ -72,12 +73,12 @@ def test_whoever_is_no_staff_stays_out(world: World, outsiders: list[Client], ro
             with taken_back():
                 answer = getattr(client, method)(at(world, route))
                 seen = world.seen(told(answer), *world.theirs.ids.values())
+                assert checksum(world.theirs.unit.pk) == before, method
             is_sent_away = answer.status_code == 302 and answer.headers["Location"].startswith(
                 ("/admin/login", "/app/")
             )
             assert is_sent_away or answer.status_code in (403, 404, 405) or route.path in OF_ALL_STAFF, method
             assert not seen, method
-    assert checksum(world.theirs.unit.pk) == before
 
 
 @pytest.mark.parametrize("route", [route for route in PAGES if route.path not in OF_ALL_STAFF], ids=str)
@@ -103,6 +104,38 @@ def test_staff_who_may_only_look_change_nothing(world: World, viewer: Client, ro
         after = checksum(world.theirs.unit.pk)
     # Whoever looks at much of it at once (an export) is written down.
     assert after | {"audit_entries": before["audit_entries"]} == before
+
+
+def choices() -> list[tuple[str, str, str]]:
+    """App, model and field of every list to choose a row from, as forms and filters of the admin ask for it."""
+    found = set()
+    for model, pages in admin.site._registry.items():
+        inlines = [inline(model, admin.site) for inline in pages.inlines]
+        filters = [each[0] for each in pages.list_filter if isinstance(each, tuple)]
+        for name in [*pages.autocomplete_fields, *filters]:
+            found.add((model, name))
+        found |= {(inline.model, name) for inline in inlines for name in inline.autocomplete_fields}
+    fields = [(model._meta.app_label, model._meta.model_name, name) for model, name in found if "__" not in name]
+    return sorted((app, str(model), name) for app, model, name in fields if is_link(app, str(model), name))
+
+
+def is_link(app: str, model: str, name: str) -> bool:
+    return bool(apps.get_model(app, model)._meta.get_field(name).is_relation)
+
+
+@pytest.mark.parametrize(("app", "model", "field"), choices(), ids=str)
+def test_a_choice_is_for_who_may_see_what_is_chosen_from(
+    world: World, clerk: Client, outsiders: list[Client], app: str, model: str, field: str
+) -> None:
+    asked = {"app_label": app, "model_name": model, "field_name": field, "term": ""}
+    for client in [clerk, *outsiders]:
+        answer = client.get("/admin/autocomplete/", asked)
+        assert answer.status_code in (302, 403)
+        assert not world.seen(told(answer), *world.theirs.ids.values())
+
+
+def test_there_are_choices() -> None:
+    assert len(choices()) > 10
 
 
 def test_the_front_page_of_the_admin_names_no_unit(world: World, clerk: Client) -> None:

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from uuid import UUID, uuid4
 
 import pytest
-import responses
+from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 
 from messaging.models import Note
@@ -22,12 +22,14 @@ from tests.access.routes import (
     model_of,
     named,
     operation,
+    questions,
     unit_routes,
 )
 from tests.access.world import World, checksum, tables_of_no_unit, tenant_models
 from units.access import UnitScope
 from units.models import ApiToken, Role, User
 from units.roles import ALLOWED, Action
+from units.services import delete_unit
 
 pytestmark = pytest.mark.django_db
 
@@ -187,10 +189,11 @@ def test_their_things_are_not_there_in_our_unit(world: World, callers: Callers, 
                 with taken_back():
                     answer = callers.owner.ask(method, route.at(ids), least(route, method))
                     answers.append(told(answer))
+                    # While it is not taken back yet.
+                    assert checksum(world.theirs.unit.pk) == before, (names, method)
                 assert answer.status_code in ((404, 405) if method != "options" else (200, 404)), (names, method)
             assert alike(answers[0]) == alike(answers[1]), (names, method)
             assert not world.seen(answers[0], *foreign.values()), (names, method)
-    assert checksum(world.theirs.unit.pk) == before
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -222,14 +225,15 @@ def test_the_owner_sees_what_is_the_unit_s(world: World, callers: Callers, route
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
 def test_their_ids_in_query_and_body_are_as_good_as_none(
-    world: World, callers: Callers, gateway: responses.RequestsMock, route: Route
+    world: World, callers: Callers, gateway: HTTPServer, route: Route
 ) -> None:  # I7
     path = route.at(named(world.ours, route))
     foreign = world.theirs.ids | {"any": world.theirs.unit.pk}
     nowhere = {key: uuid4() for key in foreign}
     before = checksum(world.theirs.unit.pk)
     for method in route.methods:
-        for pair in zip(attempts(route, method, foreign), attempts(route, method, nowhere), strict=True):
+        own = world.ours.ids
+        for pair in zip(attempts(route, method, foreign, own), attempts(route, method, nowhere, own), strict=True):
             answers = []
             for attempt in pair:
                 with taken_back():
@@ -241,7 +245,24 @@ def test_their_ids_in_query_and_body_are_as_good_as_none(
                     assert checksum(world.theirs.unit.pk) == before, (method, attempt)
             assert alike(answers[0]) == alike(answers[1]), (method, pair)
             assert not world.seen(answers[0], *foreign.values()), (method, pair[0])
-    assert not [call for call in gateway.calls if str(world.theirs.unit.pk) in str(call.request.url)]
+    assert not [asked for asked, _answer in gateway.log if str(world.theirs.unit.pk) in asked.url]
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if "get" in route.methods], ids=str)
+def test_our_answers_are_the_same_without_the_other_unit(world: World, callers: Callers, route: Route) -> None:  # I7
+    """Whatever is asked for: numbers, too, which no canary is in, and what is found by words of theirs."""
+    path = route.at(named(world.ours, route))
+
+    def ask_all() -> list[str]:
+        asked = [f"{path}?{urlencode(query)}" for query in questions(route, world.theirs.word)]
+        return [told(callers.owner.ask("get", address)) for address in asked]
+
+    with_them = ask_all()
+    with taken_back():
+        delete_unit(world.theirs.unit)
+        without = ask_all()
+    assert [alike(each) for each in with_them] == [alike(each) for each in without]
+    assert not [seen for each in with_them for seen in world.seen(each, world.theirs.word)]
 
 
 def test_a_list_of_units_shows_one_s_own(world: World, callers: Callers) -> None:
@@ -260,6 +281,7 @@ def test_what_is_a_person_s_own_is_nobody_else_s(world: World, callers: Callers,
         for caller in [*callers.roles, *callers.tokens[:3], *callers.outsiders]:
             with taken_back():
                 answer = told(caller.ask(method, route.at(theirs), {}))
+                assert checksum(world.theirs.unit.pk) == before, (caller.name, method)
             with taken_back():
                 assert alike(answer) == alike(told(caller.ask(method, route.at(nowhere), {}))), (caller.name, method)
             assert not theirs or method == "options" or answer[:3] in ("403", "404", "405"), (caller.name, method)
@@ -270,6 +292,7 @@ def test_what_is_a_person_s_own_is_nobody_else_s(world: World, callers: Callers,
 def test_how_much_was_walked(callers: Callers) -> None:
     """Shown by `-rP`, for whoever wants to know."""
     people = 1 + len(callers.roles) + len(callers.tokens) + 2 + len(callers.outsiders)
-    bodies = sum(len(list(attempts(route, method, {"any": uuid4()}))) for route in ROUTES for method in route.methods)
+    ids = {"any": uuid4()}
+    bodies = sum(len(list(attempts(route, method, ids, ids))) for route in ROUTES for method in route.methods)
     print(f"{len(ROUTES)} routes × {len(METHODS)} methods × {people} callers; {bodies} ids in query and body")  # noqa: T201
     assert bodies

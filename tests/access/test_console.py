@@ -14,13 +14,16 @@ import pytest
 from django.test import Client
 from django.urls import Resolver404, resolve
 
-from messaging.models import Contact, ContactImport, Conversation, Message, Segment, Tag
+from campaigns.models import Campaign, CampaignStatus
+from crm_whatsapp.db import ClockNow
+from messaging.models import Contact, ContactImport, Conversation, Message, MessageStatus, Segment, Tag
 from tests.access.answers import alike, told
 from tests.access.conftest import taken_back
 from tests.access.routes import Route, every_route, named
 from tests.access.world import World, checksum
-from units.models import Role, User
+from units.models import ConnectionStatus, Role, User, WhatsAppConnection
 from units.roles import ALLOWED, Action
+from units.services import delete_unit
 
 pytestmark = pytest.mark.django_db
 
@@ -126,12 +129,13 @@ def test_their_things_are_not_there_in_our_unit(world: World, members: dict[Role
             for method in METHODS:
                 with taken_back():
                     answer = told(getattr(members[Role.OWNER], method)(path, FORM))
+                    # While it is not taken back yet.
+                    assert checksum(world.theirs.unit.pk) == before, method
                 with taken_back():
                     not_there = told(getattr(members[Role.OWNER], method)(other, FORM))
                 assert answer[:3] in ("404", "405"), method
                 assert alike(answer) == alike(not_there), method
                 assert not world.seen(answer, *theirs.values()), method
-    assert checksum(world.theirs.unit.pk) == before
 
 
 @pytest.mark.parametrize("route", PAGES, ids=str)
@@ -152,14 +156,44 @@ def test_a_role_opens_what_the_table_says(world: World, members: dict[Role, Clie
 
 @pytest.mark.parametrize("role", Role)
 def test_no_page_offers_what_a_role_forbids(world: World, members: dict[Role, Client], role: Role) -> None:
+    assert_offers_what_is_allowed(world, members, role, PAGES, at_least=50)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("status", ConnectionStatus)
+def test_no_state_of_the_number_offers_what_a_role_forbids(
+    world: World, members: dict[Role, Client], role: Role, status: ConnectionStatus
+) -> None:
+    with taken_back():
+        rows = WhatsAppConnection.objects.filter(unit=world.ours.unit)
+        rows.update(status=status, campaigns_held_at=ClockNow(), campaigns_held_for="failures")
+        Message.objects.filter(unit=world.ours.unit, status=MessageStatus.QUEUED).update(due_at=None)
+        about = [page for page in PAGES if "/number" in page.path]
+        assert_offers_what_is_allowed(world, members, role, about, at_least=5)
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("status", CampaignStatus)
+def test_no_state_of_a_campaign_offers_what_a_role_forbids(
+    world: World, members: dict[Role, Client], role: Role, status: CampaignStatus
+) -> None:
+    with taken_back():
+        Campaign.objects.filter(unit=world.ours.unit).update(status=status, scheduled_at=ClockNow())
+        about = [page for page in PAGES if "/campaigns" in page.path]
+        assert_offers_what_is_allowed(world, members, role, about, at_least=5)
+
+
+def assert_offers_what_is_allowed(
+    world: World, members: dict[Role, Client], role: Role, pages: list[Route], *, at_least: int
+) -> None:
     offered = 0
-    for page in PAGES:
+    for page in pages:
         if page.view.reads in ALLOWED[role]:
             for path in at(page, named(world.ours, page)):
                 for asked, address in addresses(members[role].get(path)):
                     offered += 1
                     assert asked in ALLOWED[role], f"{path} leads to {address}"
-    assert offered > 50
+    assert offered > at_least
 
 
 def addresses(answer: Any) -> Iterator[tuple[Action, str]]:
@@ -183,7 +217,7 @@ def test_what_a_role_forbids_is_told_in_a_sentence(world: World, members: dict[R
     page, part = members[Role.AGENT].get(path), members[Role.AGENT].get(path, headers=HTMX)
     for answer in (page, part):
         assert answer.status_code == 403
-        assert "Seu papel nesta unidade" in answer.text or "Your role in this unit" in answer.text
+        assert "Sua função nesta unidade" in answer.text or "Your role in this unit" in answer.text
     assert "<!doctype html>" in page.text.lower()
     assert part.headers["Content-Type"].startswith("text/plain")
 
@@ -210,6 +244,27 @@ def test_their_ids_in_query_and_form_are_as_good_as_none(
                     assert checksum(world.theirs.unit.pk) == before, choice
             assert alike(answers[0]) == alike(answers[1]), choice
             assert not world.seen(answers[0], *sent), choice
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_our_pages_are_the_same_without_the_other_unit(
+    world: World, members: dict[Role, Client], route: Route
+) -> None:  # I7
+    """Numbers, too, which no canary is in, and what is found by words of theirs."""
+    owner, queries = members[Role.OWNER], ["", f"?{urlencode({'q': world.theirs.word})}"]
+
+    def ask_all() -> list[str]:
+        paths = at(route, named(world.ours, route))
+        return [told(owner.get(f"{path}{query}")) for path in paths for query in queries]
+
+    # What a request before had to say would be told here.
+    owner.cookies.pop("messages", None)
+    with_them = ask_all()
+    with taken_back():
+        delete_unit(world.theirs.unit)
+        without = ask_all()
+    assert [alike(each) for each in with_them] == [alike(each) for each in without]
+    assert not [seen for each in with_them for seen in world.seen(each, world.theirs.word)]
 
 
 @pytest.mark.parametrize("route", ALONE, ids=str)

@@ -20,8 +20,8 @@ def test_no_task_takes_an_argument() -> None:
         for name, task in own_tasks().items()
         if inspect.signature(task.run).parameters  # type: ignore[attr-defined]
     }
-    # Of no unit: a letter to whoever has an account under this address, or to nobody.
-    assert taking == {"units.tasks.send_password_link": ["email", "site"]}
+    # Of no unit: a letter to whoever has this account, or to nobody.
+    assert taking == {"units.tasks.send_password_link": ["user_id", "site"]}
 
 
 def test_beat_sends_nothing_but_names_of_tasks() -> None:

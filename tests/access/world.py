@@ -29,6 +29,7 @@ from messaging.models import (
     Contact,
     ContactImport,
     ContactTag,
+    Conversation,
     ConversationLabel,
     FailedAttempt,
     ImportStatus,
@@ -148,6 +149,8 @@ def populate(word: str, name: str) -> Populated:
     _campaigns(unit, owner, word)
     _events(unit, connection, word)
     record(unit.pk, AuditAction.TOKEN_MADE, token, name=word)
+    # Something for every count.
+    Conversation.objects.filter(unit=unit).update(unread_count=1)
     made = Populated(unit, people, word)
     for model in tenant_models():
         row = _rows(model, unit).first()

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from messaging.models import Contact, ContactAddress, Message
 from tests.admin.conftest import Rows, make_rows
+from units.models import LiveEvent, Membership, User
 
 ANSWER = {"_form_submitted": "on"}
 
@@ -139,3 +140,21 @@ def test_selected_events_are_replayed(page: Client, rows: Rows) -> None:
 def test_a_body_is_shown_as_text(page: Client, rows: Rows) -> None:
     content = page.get(reverse("admin:webhooks_webhookevent_change", args=[rows.event.pk])).content.decode()
     assert "&lt;b&gt;" in content
+
+
+def test_a_conversation_goes_to_somebody_of_its_unit(page: Client, rows: Rows) -> None:
+    elsewhere = make_rows("Loja Norte", 2).conversation.assigned_to
+    colleague = User.objects.create_user("bia@example.com")
+    Membership.objects.create(unit=rows.unit, user=colleague)
+    assert elsewhere
+    address = reverse("admin:messaging_conversation_change", args=[rows.conversation.pk])
+    offered = page.get(address).context["adminform"].form.fields["assigned_to"].queryset
+    assert {user.email for user in offered} == {"agent1@example.com", "bia@example.com"}
+    assert page.post(address, {"status": "open", "assigned_to": elsewhere.pk}).status_code == 200
+    rows.conversation.refresh_from_db()
+    assert rows.conversation.assigned_to != elsewhere
+    assert page.post(address, {"status": "pending", "assigned_to": colleague.pk}).status_code == 302
+    rows.conversation.refresh_from_db()
+    assert (rows.conversation.assigned_to, rows.conversation.status) == (colleague, "pending")
+    # Open pages are told.
+    assert LiveEvent.objects.filter(unit=rows.unit, kind="conversation", object_id=rows.conversation.pk).exists()

@@ -192,6 +192,14 @@ def test_a_campaign_that_is_started_in_the_console_is_in_the_log(browser_client:
     assert AuditEntry.objects.get(action="campaign.started").object_id == campaign.id
 
 
+def test_a_pace_that_is_changed_in_the_console_is_in_the_log(browser_client: Client, unit: Unit, ana: User) -> None:
+    form = {"interval_seconds": "5", "jitter_seconds": "0", "window_days": list(range(1, 8))}
+    for _twice in range(2):
+        assert browser_client.post(f"/app/u/{unit.id}/number/pace", form).status_code == 302
+    entry = AuditEntry.objects.get(action="number.pace")
+    assert (entry.actor, entry.details) == (ana, {"interval_seconds": ["2.000", "5"]})
+
+
 def test_a_pace_that_is_changed_in_the_admin_is_in_the_log(client: Client, unit: Unit) -> None:
     client.force_login(User.objects.create_superuser("staff@example.com"))
     page = reverse("admin:units_whatsappconnection_change", args=[unit.connection.pk])
@@ -207,6 +215,50 @@ def test_a_token_that_is_made_and_revoked_in_the_admin_is_in_the_log(client: Cli
     token = ApiToken.objects.get()
     client.post(reverse("admin:units_apitoken_revoke", args=[token.pk]), {"_form_submitted": "on"})
     assert actions(unit) == ["token.made", "token.revoked"]
+
+
+@pytest.mark.parametrize(
+    ("step", "action", "status"),
+    [
+        ("pause", "campaign.paused", PROCESSING),
+        ("resume", "campaign.resumed", PAUSED),
+        ("cancel", "campaign.cancelled", PROCESSING),
+    ],
+)
+@pytest.mark.parametrize("door", ["console", "admin"])
+def test_a_campaign_is_in_the_log_by_whichever_door(
+    client: Client, unit: Unit, ana: User, door: str, step: str, action: str, status: CampaignStatus
+) -> None:
+    client.force_login(ana if door == "console" else User.objects.create_superuser("staff@example.com"))
+    campaign = draft(unit, status=status)
+    path = {
+        "console": f"/app/u/{unit.id}/campaigns/{campaign.id}/{step}",
+        "admin": reverse(f"admin:campaigns_campaign_{step}", args=[campaign.pk]),
+    }[door]
+    assert client.post(path, {"_form_submitted": "on"}).status_code < 400
+    assert AuditEntry.objects.get(action=action).object_id == campaign.id
+
+
+@pytest.mark.parametrize("door", ["console", "admin"])
+def test_an_export_of_a_campaign_is_in_the_log_by_whichever_door(
+    client: Client, unit: Unit, ana: User, door: str
+) -> None:
+    client.force_login(ana if door == "console" else User.objects.create_superuser("staff@example.com"))
+    campaign = draft(unit)
+    path = {
+        "console": f"/app/u/{unit.id}/campaigns/{campaign.id}/recipients.csv",
+        "admin": reverse("admin:campaigns_campaign_export", args=[campaign.pk]),
+    }[door]
+    answer = client.get(path)
+    assert answer.status_code == 200
+    assert actions(unit) == ["campaign.exported"]
+    answer.close()
+
+
+def test_an_export_of_contacts_in_the_console_is_in_the_log(browser_client: Client, unit: Unit) -> None:
+    answer = browser_client.get(f"/app/u/{unit.id}/contacts/export")
+    assert actions(unit) == ["contacts.exported"]
+    answer.close()
 
 
 def test_events_that_are_handled_again_are_in_the_log_of_their_unit(unit: Unit) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from crm_whatsapp.celery import app
-from units.models import User
+from units.models import Unit, User
 
 pytestmark = pytest.mark.django_db
 
@@ -217,6 +217,26 @@ def test_a_new_password_logs_out_everywhere(browser_client: Client, ana: User) -
     assert browser_client.get("/app/").status_code == 302
 
 
+def test_who_may_not_log_in_any_more_is_out_with_the_next_request(
+    browser_client: Client, ana: User, unit: Unit
+) -> None:
+    User.objects.filter(pk=ana.pk).update(is_active=False)
+    assert browser_client.get(f"/app/u/{unit.id}/").headers["Location"].startswith("/app/login")
+    assert browser_client.get(f"/units/{unit.id}").status_code == 401
+    assert browser_client.get("/admin/").headers["Location"].startswith("/admin/login")
+
+
+def test_a_link_is_good_once(worker: None, ana: User) -> None:
+    ask("ana@example.com")
+    (link,) = re.findall(r"http://testserver(/app/password/\S+)", str(mail.outbox[0].body))
+    client = Client()
+    form = client.get(link, follow=True).request["PATH_INFO"]
+    client.post(form, {"new_password1": "um cavalo azul", "new_password2": "um cavalo azul"})
+    assert "new_password1" not in Client().get(link, follow=True).text
+    client.post(form, {"new_password1": "outro cavalo azul", "new_password2": "outro cavalo azul"})
+    assert User.objects.get(pk=ana.pk).check_password("um cavalo azul")
+
+
 def ask(who: str) -> Any:
     return Client().post("/app/password", {"email": who})
 
@@ -234,6 +254,17 @@ def test_who_has_forgotten_the_password_gets_a_link(worker: None, ana: User) -> 
 def test_the_answer_is_the_same_for_an_address_that_nobody_has(worker: None) -> None:
     assert ask("ana@example.com").text == ask("nobody@example.com").text
     assert [letter.to for letter in mail.outbox] == [["ana@example.com"]]
+
+
+def test_the_broker_sees_no_address(monkeypatch: Any, settings: Any, ana: User) -> None:
+    settings.PASSWORD_LINKS_TO = settings.PASSWORD_LINKS_FROM = "1000/second"
+    told: list[tuple[Any, ...]] = []
+    monkeypatch.setattr("celery.app.task.Task.apply_async", lambda self, args=(), kwargs=None, **_: told.append(args))
+    ask("ana@example.com")
+    ask("nobody@example.com")
+    (known, _site), (unknown, _same) = told
+    assert known == str(ana.pk) != unknown
+    assert "example.com" not in known + unknown
 
 
 def test_a_program_gets_no_link(worker: None) -> None:

@@ -130,6 +130,19 @@ def test_the_same_request_twice_makes_one_token_and_shows_it_again(api: APIClien
     assert ApiToken.objects.count() == 1
 
 
+def test_a_token_is_not_told_what_a_wider_one_was_answered(ana: User, unit: Unit) -> None:
+    """Else whoever may only make tokens reads one that may everything, from the answer to the same request."""
+    wide, narrow = token_for(ana), token_for(ana, scopes=["access:manage"], unit=unit)
+    for path, body in (
+        ("/api/tokens", {"name": "ERP"}),
+        (f"/units/{unit.id}/integrations", {"name": "ERP", "role": "agent", "scopes": ["inbox:read"]}),
+    ):
+        assert wide.post(path, body, format="json", headers={"Idempotency-Key": path}).status_code == 201
+        again = narrow.post(path, body, format="json", headers={"Idempotency-Key": path})
+        assert again.status_code in (403, 409), path
+        assert "crm_" not in again.content.decode()
+
+
 def test_a_program_works_under_its_own_name(api: APIClient, unit: Unit) -> None:
     made = make_program(api, unit).json()
     program = as_token(made["token"])

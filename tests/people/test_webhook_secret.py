@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from rest_framework.test import APIClient
 
@@ -12,7 +13,7 @@ from crm_whatsapp.db import ClockNow
 from tests.people.helpers import actions, as_user, colleague
 from tests.sandbox_process import Sandbox
 from units.models import ConnectionStatus, Role, Unit, WebhookSecret, WhatsAppConnection
-from units.services import ConnectionService
+from units.services import ConnectionService, create_unit
 from units.webhook_secrets import secret_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -128,6 +129,40 @@ def test_a_gateway_that_does_not_answer_changes_nothing(
 def test_a_number_that_was_never_connected_has_no_secret_to_renew(api: APIClient, unit: Unit) -> None:
     assert rotate(api, unit).status_code == 409
     assert not WebhookSecret.objects.exists()
+
+
+def test_the_command_registers_what_is_set_up_anew(
+    unit: Unit, line: ConnectionService, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Never connected: there is nothing to register.
+    other = create_unit("Loja Norte")
+    before = registered(line)
+    call_command("renew_webhooks")
+    assert capsys.readouterr().out == "1 webhooks are registered anew.\n"
+    assert registered(line) != before
+    assert opens(registered(line))
+    assert opens(before)
+    assert actions(unit)[-1] == "secret.rotated"
+    assert not WebhookSecret.objects.filter(connection=other.connection).exists()
+
+
+def test_the_command_renews_one_unit_alone(unit: Unit, line: ConnectionService) -> None:
+    before, other = registered(line), create_unit("Loja Norte")
+    call_command("renew_webhooks", "--unit", str(other.pk))
+    assert registered(line) == before
+
+
+def test_the_command_fails_when_a_gateway_does_not_answer(
+    unit: Unit, line: ConnectionService, settings: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, right = registered(line), settings.EVOLUTION_URL
+    settings.EVOLUTION_URL = "http://127.0.0.1:9"  # the discard port: nobody listens
+    with pytest.raises(CommandError, match="1 are as they were"):
+        call_command("renew_webhooks")
+    assert str(unit.pk) in capsys.readouterr().err
+    settings.EVOLUTION_URL = right
+    assert registered(line) == before
+    assert opens(before)
 
 
 def test_only_owners_renew_the_secret(unit: Unit, line: ConnectionService) -> None:

@@ -96,6 +96,13 @@ class WhatsAppConnectionAdmin(ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WhatsAppConnection]:
         return super().get_queryset(request).select_related("unit")
 
+    def get_fieldsets(self, request: HttpRequest, obj: WhatsAppConnection | None = None) -> Any:
+        """Codes only for whoever may connect the number: who scans one ties a phone to the unit."""
+        sections = super().get_fieldsets(request, obj)
+        if self.has_act_permission(request):
+            return sections
+        return [(title, options) for title, options in sections if "qr_image" not in options["fields"]]
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

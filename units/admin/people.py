@@ -64,8 +64,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return fields if request.user.is_superuser else [*fields, "is_staff", "is_superuser", "groups"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        if isinstance(obj, User) and obj.is_superuser and not request.user.is_superuser:
-            return False
+        """Whose password one sets, by his rights one acts: those of other staff are a superuser's to change."""
+        if isinstance(obj, User):
+            # A program acts by tokens alone: with a password it would log in.
+            if obj.is_integration:
+                return False
+            if (obj.is_staff or obj.is_superuser) and obj != request.user and not request.user.is_superuser:
+                return False
         return super().has_change_permission(request, obj)
 
     @display(description=_("name"), ordering="first_name")
@@ -79,7 +84,13 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    """What several people of the staff may do in this admin."""
+    """What several people of the staff may do in this admin. Only a superuser hands out rights."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return request.user.is_superuser
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("auth.delete_group")

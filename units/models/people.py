@@ -55,3 +55,8 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.get_full_name() or self.email
+
+    @property
+    def shown_name(self) -> str:
+        """For colleagues, who may not see addresses: without a name, the part of the address that says the least."""
+        return self.get_full_name() or self.email.partition("@")[0]
