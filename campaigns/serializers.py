@@ -44,6 +44,14 @@ class AudienceSerializer(serializers.Serializer[Any]):
     exclude_tags = serializers.ListField(child=serializers.UUIDField(), required=False, max_length=MOST_CHOSEN)
     exclude_contacted_within_days = serializers.IntegerField(required=False, min_value=0, max_value=MOST_DAYS)
 
+    def to_internal_value(self, data: Any) -> Any:
+        """Refuses names that are none: a mistyped exclusion would write to those who were to be left out."""
+        told = super().to_internal_value(data)
+        if unknown := sorted(set(map(str, data)) - set(self.fields)):
+            said = {name[:100]: [_("There is no such field.")] for name in unknown}
+            raise serializers.ValidationError(said, "unknown_field")
+        return told
+
     def get_fields(self) -> dict[str, Any]:
         # A word of Python's own.
         return super().get_fields() | {

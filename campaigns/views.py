@@ -135,7 +135,7 @@ class CampaignView(CampaignScope, APIView):
     @extend_schema(request=EditCampaignSerializer, responses=CampaignDetailSerializer)
     def patch(self, request: Request, unit_id: str, campaign_id: str) -> Response:
         """Change it, while it is no more than a draft or scheduled; paused, for whoever has not got it. Else 409."""
-        form = EditCampaignSerializer(data=request.data, partial=True)
+        form = EditCampaignSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         changes = columns(self.unit, form.validated_data)
         check_texts(self.unit, changes, self.campaign)
@@ -370,11 +370,8 @@ def columns(unit: Unit, wanted: dict[str, Any]) -> dict[str, Any]:
         changes["variants"] = [
             {
                 "content": variant["content"],
-                # Of a PATCH what was left out has no default: the serializer of the variants is partial, too.
-                "weight": variant.get("weight", 1),
-                "attachment": attachment(
-                    unit, variant.get("attachment_id"), {"variants": {place: {"attachment_id": []}}}
-                ),
+                "weight": variant["weight"],
+                "attachment": attachment(unit, variant["attachment_id"], {"variants": {place: {"attachment_id": []}}}),
             }
             for place, variant in enumerate(changes["variants"])
         ]

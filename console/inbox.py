@@ -6,14 +6,13 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import JSONObject
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from messaging.models import AddressKind, Contact, ContactAddress, Conversation, ConversationStatus, Message
+from messaging.models import Contact, Conversation, ConversationStatus, Message
 from messaging.search import conversations as in_conversations
 from messaging.search import hits as search_hits
-from messaging.threads import look_around, rows_of_thread, with_people_and_files
+from messaging.threads import look_around, newest, rows_of_thread, with_people_and_files
 from units.models import Unit
 
 ROWS = 40
@@ -62,7 +61,7 @@ def conversations(unit: Unit, *, show: str = "open", search: str = "", before: s
         Conversation.objects.filter(unit=unit)
         .select_related("contact")
         .prefetch_related("contact__addresses")
-        .annotate(last=_newest())
+        .annotate(last=newest())
         .order_by("-last_message_at", "-id")
     )
     if show == "open":
@@ -77,23 +76,6 @@ def conversations(unit: Unit, *, show: str = "open", search: str = "", before: s
         row.order = sort_key(row.last_message_at, row.id)
         row.hit = hits.get(row.id)
     return Page(page, page[-1].order if len(found) > ROWS else "", not before)
-
-
-def _newest() -> Subquery:
-    """Of a conversation's newest message: {status, direction, kind, deleted, sender, number, details}."""
-    numbers = ContactAddress.objects.filter(contact=OuterRef("sender"), kind=AddressKind.PHONE).values("value")
-    look = JSONObject(
-        status="status",
-        direction="direction",
-        kind="kind",
-        deleted=Q(deleted_at__isnull=False),
-        sender="sender__name",
-        number=Subquery(numbers[:1]),
-        # As much as tells one kind from another.
-        details=JSONObject(**{part: f"details__{part}" for part in ("media", "live", "type", "status", "video")}),
-    )
-    rows = rows_of_thread(Message.objects.filter(conversation=OuterRef("pk")))
-    return Subquery(rows.order_by("-happened_at", F("external_id").desc(nulls_last=True), "-id").values(it=look)[:1])
 
 
 def matching(unit: Unit, search: str, prefix: str = "") -> Q:

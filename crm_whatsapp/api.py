@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Q
+from django.urls import Resolver404, resolve
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 from rest_framework import parsers, status
@@ -43,6 +44,19 @@ class JSONParser(parsers.JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError:
             raise ParseError from None
+
+
+# --- Where things are -----------------------------------------------------------------------------
+
+
+def address_of(path: str, made: Any) -> str | None:
+    """Of what a POST to `path` has made; None for what has no address of its own."""
+    address = f"{path}/{made['id']}" if isinstance(made, Mapping) and "id" in made else ""
+    try:
+        resolve(address)
+    except Resolver404:
+        return None
+    return address
 
 
 # --- Pages ----------------------------------------------------------------------------------------
@@ -160,6 +174,15 @@ class Conflict(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_detail = _("This is not possible in its current state.")
     default_code = "conflict"
+
+
+class Busy(APIException):
+    """503: others hold what it needs; nothing was changed."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = _("Others are changing the same at this moment. Try again in a few seconds.")
+    default_code = "busy"
+    wait = 3
 
 
 class GatewayUnavailable(APIException):

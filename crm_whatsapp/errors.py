@@ -10,15 +10,17 @@ from django.core.exceptions import (
     TooManyFieldsSent,
     TooManyFilesSent,
 )
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 from drf_standardized_errors.handler import ExceptionHandler
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 from rest_framework import serializers
 from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.exceptions import PermissionDenied as Forbidden
 
-from crm_whatsapp.api import TooLarge
+from crm_whatsapp.api import Busy, TooLarge
 
 # Where the API begins: there, an answer is never a page.
 PREFIXES = ("/units", "/api/")
@@ -51,6 +53,8 @@ class Errors(ExceptionHandler):
             return Forbidden(str(exc))
         if isinstance(exc, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
             return TooLarge()
+        if isinstance(exc, OperationalError) and isinstance(exc.__cause__, LockNotAvailable | DeadlockDetected):
+            return Busy()
         if isinstance(exc, SuspiciousOperation | UnreadablePostError):
             return ParseError()
         return super().convert_known_exceptions(exc)

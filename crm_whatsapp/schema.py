@@ -24,7 +24,7 @@ _RETRY_AFTER = OpenApiParameter(
     "Retry-After",
     int,
     OpenApiParameter.HEADER,
-    response=[429],
+    response=[429, 503],
     description="Seconds until it is worth another try.",
 )
 _KEY = OpenApiParameter(
@@ -35,6 +35,13 @@ _KEY = OpenApiParameter(
         "Any name of your own for this request, such as a UUID. Sent again within a day, the same request gets the same"
         " answer and does nothing; another request gets 409 `idempotency_key_reused`."
     ),
+)
+_LOCATION = OpenApiParameter(
+    "Location",
+    str,
+    OpenApiParameter.HEADER,
+    response=[201],
+    description="Where the new thing is, if it has one of its own.",
 )
 # What an error of each status looks like: type, code, detail, attr.
 _ERRORS: dict[str, tuple[str, str, str, str | None]] = {
@@ -48,6 +55,12 @@ _ERRORS: dict[str, tuple[str, str, str, str | None]] = {
     "415": ("client_error", "unsupported_media_type", 'Unsupported media type "text/plain" in request.', None),
     "429": ("client_error", "throttled", "Request was throttled. Expected available in 12 seconds.", None),
     "500": ("server_error", "error", "A server error occurred.", None),
+    "503": (
+        "server_error",
+        "busy",
+        "Others are changing the same at this moment. Try again in a few seconds.",
+        None,
+    ),
     "502": ("server_error", "gateway_unavailable", "The WhatsApp server did not answer. Try again in a minute.", None),
 }
 
@@ -74,7 +87,7 @@ class AutoSchema(StandardizedErrorsSchema):
         return re.split(r"[.:](?:\s|$)", description.replace("\n", " "), maxsplit=1)[0]
 
     def get_override_parameters(self) -> list[Any]:
-        parameters: list[Any] = [*super().get_override_parameters(), _REQUEST_ID, _RETRY_AFTER]
+        parameters: list[Any] = [*super().get_override_parameters(), _REQUEST_ID, _RETRY_AFTER, _LOCATION]
         if self.method == "POST" and getattr(self.view, "answers_once", False):
             parameters.append(_KEY)
         return parameters
@@ -94,7 +107,7 @@ class AutoSchema(StandardizedErrorsSchema):
             return bool(asked) or self._takes_body() or self._is_list_view()
         if status_code == "403":
             return hasattr(self.view, "reads")
-        if status_code == "409":
+        if status_code in ("409", "503"):
             return self.method != "GET"
         if status_code in ("413", "415"):
             return self._takes_body()

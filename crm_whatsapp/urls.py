@@ -33,7 +33,9 @@ urlpatterns = [
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path(
         "api/docs",
-        SpectacularSwaggerSplitView.as_view(url_name="schema", template_name="crm_whatsapp/api_docs.html"),
+        SpectacularSwaggerSplitView.as_view(
+            url_name="schema", template_name="crm_whatsapp/api_docs.html", http_method_names=["get", "head"]
+        ),
         name="api-docs",
     ),
     path("admin/", admin.site.urls),

@@ -39,7 +39,7 @@ class ColleagueSerializer(serializers.Serializer[Any]):
     """Somebody of the unit, or a program of it."""
 
     id = serializers.UUIDField()
-    name = serializers.CharField(source="__str__")
+    name = serializers.CharField(source="shown_name")
 
 
 class LabelBriefSerializer(serializers.ModelSerializer[Label]):
@@ -47,6 +47,17 @@ class LabelBriefSerializer(serializers.ModelSerializer[Label]):
         model = Label
         fields = ["id", "name", "color"]
         read_only_fields = fields
+
+
+class LastMessageSerializer(serializers.Serializer[Any]):
+    """As much of a message as a row of the inbox shows; its text is `last_message_preview`."""
+
+    id = serializers.UUIDField()
+    direction = serializers.ChoiceField(choices=Direction.choices)
+    kind = serializers.CharField()
+    status = serializers.ChoiceField(choices=MessageStatus.choices)
+    deleted = serializers.BooleanField(help_text="Deleted for everyone.")
+    sender_name = serializers.CharField(source="sender", allow_null=True, help_text="Who spoke, in a group; else null.")
 
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
@@ -60,6 +71,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     )
     assigned_to = ColleagueSerializer(read_only=True, allow_null=True, help_text="Whose it is; null: nobody's.")
     labels = LabelBriefSerializer(many=True, read_only=True, help_text="By name.")
+    last_message = LastMessageSerializer(source="last", read_only=True, allow_null=True, help_text="null: none yet.")
     referral = serializers.SerializerMethodField(help_text="The latest advert that led here; null without one.")
 
     class Meta:
@@ -76,6 +88,7 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "waiting_since",
             "last_message_at",
             "last_message_preview",
+            "last_message",
             "referral",
             "created_at",
         ]
@@ -181,7 +194,9 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
         read_only=True, allow_null=True, help_text="Who spoke, in a group; null elsewhere and for ourselves."
     )
     conversation_id = serializers.UUIDField(read_only=True)
-    author_id = serializers.UUIDField(read_only=True, allow_null=True)
+    author = ColleagueSerializer(
+        read_only=True, allow_null=True, help_text="Who sent it from here; null: the contact, the phone, or a campaign."
+    )
     media = serializers.SerializerMethodField(help_text="The file; null without one.")
     quoted = serializers.SerializerMethodField()
     reactions = serializers.SerializerMethodField(help_text="The one of each person that counts, oldest first.")
@@ -214,7 +229,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             "contact",
             "sender",
             "conversation_id",
-            "author_id",
+            "author",
             "happened_at",
             "sent_at",
             "delivered_at",

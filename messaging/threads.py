@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from messaging.events import MessageKind
 from messaging.media import files
-from messaging.models import Contact, Direction, Message
+from messaging.models import AddressKind, Contact, ContactAddress, Direction, Message
 from messaging.services import NO_ANSWER
 
 # What hangs on another message. A vote is a row of the thread besides.
@@ -61,8 +62,26 @@ def rows_of_thread(messages: QuerySet[Message]) -> QuerySet[Message]:
 
 
 def with_people_and_files(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """With what every view of a message reads: who spoke in a group, and what is known of its file."""
-    return messages.select_related("sender").prefetch_related("sender__addresses", files())
+    """With what every view of a message reads: who spoke in a group, who sent it, and what is known of its file."""
+    return messages.select_related("sender", "author").prefetch_related("sender__addresses", files())
+
+
+def newest() -> Subquery:
+    """Of a conversation's newest message: {id, status, direction, kind, deleted, sender, number, details}, or null."""
+    numbers = ContactAddress.objects.filter(contact=OuterRef("sender"), kind=AddressKind.PHONE).values("value")
+    look = JSONObject(
+        id="id",
+        status="status",
+        direction="direction",
+        kind="kind",
+        deleted=Q(deleted_at__isnull=False),
+        sender="sender__name",
+        number=Subquery(numbers[:1]),
+        # As much as tells one kind from another.
+        details=JSONObject(**{part: f"details__{part}" for part in ("media", "live", "type", "status", "video")}),
+    )
+    rows = rows_of_thread(Message.objects.filter(conversation=OuterRef("pk")))
+    return Subquery(rows.order_by("-happened_at", F("external_id").desc(nulls_last=True), "-id").values(it=look)[:1])
 
 
 def look_around(messages: Iterable[Message]) -> list[Message]:

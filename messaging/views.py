@@ -25,7 +25,7 @@ from messaging.serializers import (
     ConversationSerializer,
     MessageSerializer,
 )
-from messaging.threads import look_around, rows_of_thread, with_people_and_files
+from messaging.threads import look_around, newest, rows_of_thread, with_people_and_files
 from units.access import UnitScope
 from units.models import Unit
 from units.roles import Action
@@ -67,7 +67,7 @@ class ConversationFilter(django_filters.FilterSet):
 
 def shown(conversations: QuerySet[Conversation]) -> QuerySet[Conversation]:
     """With what ConversationSerializer reads of other tables."""
-    rows = conversations.select_related("contact", "assigned_to")
+    rows = conversations.select_related("contact", "assigned_to").annotate(last=newest())
     return rows.prefetch_related("contact__addresses", "labels")
 
 

@@ -119,7 +119,7 @@ def test_a_campaign_to_many_numbers_costs_a_handful_of_queries(
     assert api.get(f"/units/{unit.id}/campaigns/{made.data['id']}/audience").data["people"] == 300
 
 
-@pytest.mark.parametrize("after", ["x", "-1", "9" * 30, ""])
+@pytest.mark.parametrize("after", ["x", "-1", "9" * 30, "", "٣"])
 def test_changes_after_nonsense_is_400(api: APIClient, unit: Unit, after: str) -> None:
     assert api.get(f"/units/{unit.id}/changes", {"after": after}).status_code == 400
 

@@ -84,7 +84,7 @@ class GivenReasonSerializer(serializers.Serializer[Any]):
 
 class PersonOfStaffSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    name = serializers.CharField(source="__str__")
+    name = serializers.CharField(source="shown_name")
 
 
 class OptOutSerializer(serializers.ModelSerializer[OptOut]):

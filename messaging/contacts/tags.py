@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
 from django.db import transaction
 from django.db.models import QuerySet
@@ -61,7 +62,10 @@ def _one_line(name: str) -> str:
 
 def add(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag]) -> int:
     """Put `tags` on these contacts of the unit; the number of tags that are new on a contact."""
-    wanted, parameters = contacts.filter(unit=unit).order_by().values("id").query.sql_with_params()
+    try:
+        wanted, parameters = contacts.filter(unit=unit).order_by().values("id").query.sql_with_params()
+    except EmptyResultSet:
+        return 0
     with database.cursor() as cursor:
         cursor.execute(
             # The subquery is Django's own, with its parameters beside it.

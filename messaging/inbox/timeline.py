@@ -168,4 +168,4 @@ def _decided(message: Message) -> Iterator[Moment]:
 
 
 def _name(person: User | None) -> str | None:
-    return str(person) if person else None
+    return person.shown_name if person else None

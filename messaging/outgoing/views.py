@@ -38,6 +38,8 @@ from messaging.phones import InvalidPhone
 from messaging.serializers import MessageSerializer
 from messaging.threads import look_around, with_people_and_files
 from units.access import UnitScope
+from units.idempotency import HEADER as IDEMPOTENCY_KEY
+from units.idempotency import key_of
 from units.roles import Action
 
 # Of the parts of a form around the file.
@@ -65,24 +67,27 @@ class SendMessageView(UnitScope, APIView):
     def post(self, request: Request, unit_id: str) -> Response:
         form = NewMessageSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        key = _idempotency_key(request)
+        key = key_of(request) if IDEMPOTENCY_KEY in request.headers else None
         try:
-            with transaction.atomic():
-                conversation = self._conversation(form.validated_data)
-                message = made_before(self.unit.pk, key, form.fingerprint) if key else None
+            message = made_before(self.unit.pk, key, form.fingerprint) if key else None
             if message is None:
                 # A file is fetched outside of any transaction, and only for a message that is new.
                 content = self._content(form, request)
-                message = queue(
-                    conversation=conversation,
-                    content=content,
-                    author=request.user,  # type: ignore[arg-type]
-                    reply_to=self._quoted(conversation, form.validated_data.get("reply_to", "")),
-                    idempotency_key=key,
-                    fingerprint=form.fingerprint,
-                )
-            elif message.conversation_id != conversation.pk:
-                raise KeyReused
+                # In one with the contact: what is refused makes none.
+                with transaction.atomic():
+                    conversation = self._conversation(form.validated_data)
+                    message = queue(
+                        conversation=conversation,
+                        content=content,
+                        author=request.user,  # type: ignore[arg-type]
+                        reply_to=self._quoted(conversation, form.validated_data.get("reply_to", "")),
+                        idempotency_key=key,
+                        fingerprint=form.fingerprint,
+                    )
+            else:
+                with transaction.atomic():
+                    if self._conversation(form.validated_data).pk != message.conversation_id:
+                        raise KeyReused
         except CannotQueue as error:
             raise ValidationError({form.what: [error.message]}) from error
         except KeyReused as error:
@@ -261,13 +266,6 @@ def _attachment(view: UnitScope, attachment_id: str) -> Attachment:
     if attachment is None:
         raise Http404
     return attachment
-
-
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key")
-    if key and (len(key) > 200 or not key.isprintable()):
-        raise ValidationError({"idempotency_key": [_("An Idempotency-Key has at most 200 printable characters.")]})
-    return key or None
 
 
 def _shown(message: Message) -> Any:

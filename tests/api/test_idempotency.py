@@ -119,17 +119,22 @@ def test_a_key_is_forgotten_after_a_day(api: APIClient, unit: Unit) -> None:
     assert not AnsweredRequest.objects.exists()
 
 
-@pytest.mark.parametrize("key", [" ", "a" * 201, "a\tb", "chave\x7f"])
+@pytest.mark.parametrize("key", ["", " ", "a" * 201, "a\tb", "chave\x7f"])
 def test_a_key_that_is_none_is_400_and_nothing_is_done(api: APIClient, unit: Unit, key: str) -> None:
-    answer = send(api, f"/units/{unit.pk}/tags", Ask({"name": "VIP"}), key)
-    assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "Idempotency-Key")
+    """Of messages, too, which keep their key themselves."""
+    message = {"phone": "+5511912345678", "text": "Oi"}
+    for path, body in (("tags", {"name": "VIP"}), ("whatsapp/messages", message)):
+        answer = send(api, f"/units/{unit.pk}/{path}", Ask(body), key)
+        assert (answer.status_code, answer.json()["errors"][0]["attr"]) == (400, "Idempotency-Key"), path
     assert not unit.tags.exists()
+    assert not unit.messages.exists()
 
 
 def test_a_secret_that_was_answered_is_kept_encrypted(populated: Populated, owner: APIClient) -> None:  # I8
     path = f"/units/{populated.unit.pk}/integrations/{integration(populated).pk}/tokens"
     token = send(owner, path, Ask({"name": "segundo"})).json()["token"]
-    assert send(owner, path, Ask({"name": "segundo"})).json()["token"] == token
+    again = send(owner, path, Ask({"name": "segundo"}))
+    assert (again.json()["token"], again["Cache-Control"]) == (token, "no-store")
     with database.cursor() as cursor:
         cursor.execute("SELECT encode(body, 'escape') FROM answered_requests")
         assert token not in str(cursor.fetchall())

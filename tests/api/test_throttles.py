@@ -1,6 +1,7 @@
 """How often somebody may ask. Counted in the real Redis, under names that no other test has."""
 
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
@@ -11,7 +12,7 @@ from limits import parse
 from rest_framework.test import APIClient
 
 from crm_whatsapp.throttling import Counter
-from units.models import ApiToken, Membership, Role, Unit, User
+from units.models import ApiToken, Membership, Role, Unit, User, WebhookSecret
 
 TEN = parse("10/minute")
 
@@ -49,6 +50,28 @@ def test_who_asks_too_often_is_told_when_to_come_back(ana: User, unit: Unit, set
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (429, "throttled")
     assert 1 <= int(refused["Retry-After"]) <= 60
     assert refused["X-Request-ID"]
+
+
+@pytest.mark.django_db
+def test_whoever_waits_as_long_as_told_is_answered(ana: User, unit: Unit, settings: Any) -> None:
+    settings.API_THROTTLE_CALLER = "3/2 second"
+    client = by_token(ana)
+    assert asks(client, unit, 3) == [200] * 3
+    time.sleep(0.7)
+    time.sleep(int(client.get(f"/units/{unit.pk}")["Retry-After"]))
+    assert asks(client, unit) == [200]
+
+
+@pytest.mark.django_db
+def test_the_log_in_page_and_webhooks_are_not_the_api_s(ana: User, unit: Unit, settings: Any) -> None:
+    settings.API_THROTTLE_CALLER = settings.API_THROTTLE_UNIT = "1/minute"
+    client = logged_in(ana)
+    assert asks(client, unit, 2) == [200, 429]
+    assert 429 not in {client.get("/app/login").status_code for _ in range(3)}
+    secret = WebhookSecret.mint(unit.connection)
+    path = f"/webhooks/whatsapp/evolution/{secret}"
+    told = {"event": "messages.upsert", "data": {}}
+    assert [client.post(path, told, format="json").status_code for _ in range(3)] == [200] * 3
 
 
 @pytest.mark.django_db

@@ -81,6 +81,24 @@ def test_a_draft_is_changed_in_part(api: APIClient, unit: Unit) -> None:
     assert answer.data["name"] == campaign.name
 
 
+@pytest.mark.parametrize("method", ["post", "patch"])
+def test_a_variant_without_a_text_is_refused(api: APIClient, unit: Unit, method: str) -> None:
+    made = post(api, at(unit), NEW, 201)
+    path = at(unit) if method == "post" else at(unit, f"/{made['id']}")
+    answer = getattr(api, method)(path, NEW | {"variants": [{"weight": 2}]}, format="json")
+    assert (answer.status_code, errors(answer.data)) == (400, [("variants.0.content", "required")])
+
+
+@pytest.mark.parametrize("method", ["post", "patch"])
+def test_an_audience_with_a_name_that_is_none_is_refused(api: APIClient, unit: Unit, method: str) -> None:
+    """Whoever ignored a mistyped exclusion would write to those who were to be left out."""
+    made = post(api, at(unit), NEW, 201)
+    path = at(unit) if method == "post" else at(unit, f"/{made['id']}")
+    body = NEW | {"audience": {"everyone": True, "exclude_tag": [made["id"]]}}
+    answer = getattr(api, method)(path, body, format="json")
+    assert (answer.status_code, errors(answer.data)) == (400, [("audience.exclude_tag", "unknown_field")])
+
+
 def test_a_campaign_that_is_sending_is_not_changed(api: APIClient, unit: Unit) -> None:
     campaign = factories.campaign(unit)
     assert api.patch(at(unit, f"/{campaign.id}"), {"content": "Outro"}, format="json").status_code == 409

@@ -113,6 +113,35 @@ def test_a_page_takes_as_many_queries_however_long_it_is(
         assert len(listed(api, unit)) == 3
 
 
+# What colleagues see without asking
+
+
+def test_colleagues_are_told_of_whatever_somebody_changes(api: APIClient, unit: Unit, ana: User, url: str) -> None:
+    chat = conversation(unit)
+    message(chat)
+    path = f"{url}/conversations/{chat.id}"
+    label = Label.objects.create(unit=unit, name="Troca")
+    note = steering.write_note(chat, ana, "Oi")
+    for method, asked, body in (
+        ("patch", path, {"assigned_to": str(ana.id)}),
+        ("patch", path, {"assigned_to": None}),
+        ("patch", path, {"status": "pending"}),
+        ("patch", path, {"status": "snoozed", "snoozed_until": "2099-01-01T12:00:00Z"}),
+        ("post", f"{path}/read", {}),
+        ("post", f"{path}/unread", {}),
+        ("put", f"{path}/labels/{label.id}", {}),
+        ("patch", f"{url}/labels/{label.id}", {"color": "#ff0000"}),
+        ("delete", f"{path}/labels/{label.id}", {}),
+        ("post", f"{path}/notes", {"body": "Prefere à tarde"}),
+        ("patch", f"{path}/notes/{note.id}", {"body": "Olá"}),
+        ("delete", f"{path}/notes/{note.id}", {}),
+        ("patch", f"{url}/contacts/{chat.contact_id}", {"name": "Caio"}),
+    ):
+        LiveEvent.objects.all().delete()
+        assert getattr(api, method)(asked, body, format="json").status_code < 300, asked
+        assert told() == [chat.id], (method, asked, body)
+
+
 # Whose, and where it stands
 
 

@@ -4,12 +4,14 @@ import threading
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection as database
 from django.db import transaction
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 
 from campaigns.feeder import feed_campaigns
 from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
@@ -31,6 +33,7 @@ from messaging.models import (
     Tag,
 )
 from tests.factories import opt_out, reply
+from tests.live.process import database_url
 from tests.messaging.test_people import (
     ANA,
     ANA_LID,
@@ -706,3 +709,21 @@ def test_of_two_who_merge_the_same_at_once_one_does_it(unit: Unit, ana_by_phone:
     assert results == [[ana_by_phone]] * 3
     assert ContactMerge.objects.count() == 1
     assert messages_of(ana_by_phone) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_that_others_keep_waiting_is_asked_to_come_back(
+    api: APIClient, unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(merging, "TRIES", 2)
+    api.raise_request_exception = False
+    body = {"kept_id": str(ana_by_phone.pk), "absorbed_id": str(ana_by_lid.pk)}
+    for key in ({}, {"Idempotency-Key": "k"}):
+        with psycopg.connect(database_url()) as other:
+            other.execute("SELECT FROM contacts WHERE id = %s FOR UPDATE", [ana_by_phone.pk])
+            answer = api.post(f"/units/{unit.pk}/contacts/merges", body, format="json", headers=key)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (503, "busy")
+        assert int(answer["Retry-After"]) >= 1
+        assert not ContactMerge.objects.exists()
+    headers = {"Idempotency-Key": "k"}
+    assert api.post(f"/units/{unit.pk}/contacts/merges", body, format="json", headers=headers).status_code == 201

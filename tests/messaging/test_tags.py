@@ -32,6 +32,11 @@ def define(unit: Unit, **kinds: str) -> None:
 # Contacts
 
 
+def test_tags_for_nobody_are_put_on_nobody(api: APIClient, url: str) -> None:
+    answer = send(api, "post", f"{url}/contacts/tags", contacts=[], add=["VIP"], remove=["Loja"])
+    assert (answer.status_code, answer.json()) == (200, {"added": 0, "removed": 0})
+
+
 def test_a_contact_is_edited_by_what_is_named(api: APIClient, unit: Unit, url: str) -> None:
     define(unit, cidade="text", idade="number")
     known = contact(unit, name="Ana")

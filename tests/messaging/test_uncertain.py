@@ -81,7 +81,7 @@ def test_sent_again_it_is_another_message_and_the_first_has_failed(
     made = act(api, row, "send-again").json()
     row.refresh_from_db()
     assert (row.status, row.error_code, row.details["sent_again_as"]) == (S.FAILED, "sent_again", made["id"])
-    assert (made["status"], made["author_id"]) == ("queued", str(ana.id))
+    assert (made["status"], made["author"]["id"]) == ("queued", str(ana.id))
     deliver(1)
     assert texts(sandbox, phone) == ["Está pronto"]
 
