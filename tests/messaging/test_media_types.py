@@ -59,7 +59,7 @@ PROGRAMS = [
 ]
 
 
-@pytest.mark.parametrize(("extension", "content"), KNOWN.items())
+@pytest.mark.parametrize(("extension", "content"), KNOWN.items(), ids=KNOWN.keys())
 def test_a_type_is_known_by_its_bytes(extension: str, content: bytes) -> None:
     kind = sniff(content)
     assert kind.extension == extension
