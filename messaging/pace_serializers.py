@@ -1,5 +1,7 @@
 """A number's pace, what holds it, and what waits for a choice, as the API shows and takes them."""
 
+import re
+from datetime import time
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +14,19 @@ from messaging import stale
 from messaging.holds import HoldCode, holds_of
 from messaging.pace import NEVER, standing_of
 from units.models import Weekday, WhatsAppConnection
+
+LOCAL_TIME = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")
+
+
+# Not of the format `time`, whose times have a zone.
+@extend_schema_field({"type": "string", "pattern": LOCAL_TIME.pattern, "example": "08:00:00"})
+class LocalTimeField(serializers.TimeField):
+    """`08:00` or `08:00:00`, in the unit's time zone."""
+
+    def to_internal_value(self, value: Any) -> time:
+        if isinstance(value, str) and not LOCAL_TIME.fullmatch(value):
+            self.fail("invalid", format="08:00")
+        return super().to_internal_value(value)
 
 
 class NumberHoldSerializer(serializers.Serializer[Any]):
@@ -33,8 +48,8 @@ class PaceSerializer(serializers.ModelSerializer[WhatsAppConnection]):
     daily_cap = serializers.IntegerField(
         min_value=1, max_value=1_000_000, allow_null=True, required=False, help_text="Null: no limit of your own."
     )
-    window_start = serializers.TimeField(allow_null=True, required=False, help_text="Both ends, or none: all day.")
-    window_end = serializers.TimeField(
+    window_start = LocalTimeField(allow_null=True, required=False, help_text="Both ends, or none: all day.")
+    window_end = LocalTimeField(
         allow_null=True, required=False, help_text="Before the start: on the next day. The window is its start's day's."
     )
     window_days = serializers.ListField(

@@ -80,6 +80,7 @@ def test_what_is_not_given_stays(api: APIClient, at: str, unit: Unit) -> None:
         ({"daily_cap": 0}, "daily_cap"),
         ({"window_start": "08:00"}, "window_end"),
         ({"window_start": "25:00", "window_end": "08:00"}, "window_start"),
+        ({"window_start": "20:00Z", "window_end": "08:00"}, "window_start"),
         ({"window_days": []}, "window_days"),
         ({"window_days": [0]}, "window_days.0"),
         ({"window_days": [8]}, "window_days.0"),
