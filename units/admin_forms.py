@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import BaseDialogForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget, UnfoldAdminTextInputWidget
@@ -122,6 +123,15 @@ class ConnectForm(BaseDialogForm):
         widget=UnfoldAdminTextInputWidget,
         help_text=_("Only for a pairing code, to type on the phone. Leave empty to scan a QR code."),
     )
+
+
+class DisconnectForm(BaseDialogForm):
+    """Says which number it is."""
+
+    form_before_template = "admin/units/before_disconnect.html"
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        return {"connection": WhatsAppConnection.objects.select_related("unit").filter(pk=object_id).first()}
 
 
 class PaceForm(forms.ModelForm):

@@ -29,7 +29,9 @@ ADMIN_CSP: dict[str, Any] = settings.SECURE_CSP | {
 
 
 class AdminSite(UnfoldAdminSite):
-    """Every page of the admin, the login included, is sent with `ADMIN_CSP`."""
+    """Every page of the admin, the login included, is sent with `ADMIN_CSP`. The front page says how the system is."""
+
+    index_template = "admin/health/index.html"
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Callable[..., Any]:
         return csp_override(ADMIN_CSP)(super().admin_view(view, cacheable))

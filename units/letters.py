@@ -1,16 +1,17 @@
-"""Mail about accounts: somebody was added to a unit, or has forgotten his password."""
+"""Mail to people: about accounts, which can be sent again, and about what needs somebody in a unit."""
 
 from uuid import UUID
 
 import structlog
 from django.contrib.auth.tokens import default_token_generator
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, mailers
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 from django.utils.translation import gettext as _
 
-from units.models import Membership, User
+from units.models import Membership, Unit, User
+from units.roles import ALLOWED, Action, Role
 
 log = structlog.get_logger(__name__)
 
@@ -43,6 +44,26 @@ def send_password_link(user_id: UUID, site: str) -> None:
             "If it was not you, there is nothing to do: the password stays as it is."
         ) % {"link": _link(user, site)}
         _send(_("A new password"), body, user)
+
+
+def write_to_members(unit: Unit, action: Action, subject: str, body: str) -> int:
+    """A mail to each person of `unit` who may do `action` there and wants its mail; the number of them.
+
+    Raises whatever a mail server and the network raise: nobody but the caller knows when to try again.
+    """
+    may = [role for role in Role if action in ALLOWED[role]]
+    people = User.objects.filter(
+        memberships__unit=unit, memberships__role__in=may, memberships__gets_mail=True, is_active=True
+    )
+    # One each: nobody needs the addresses of the others.
+    line = " ".join(subject.split())
+    letters = [
+        EmailMessage(line, body, to=[person.email]) for person in people.filter(is_integration=False).order_by("email")
+    ]
+    if letters:
+        mailers["default"].send_messages(letters)
+    log.info("members_written_to", unit_id=str(unit.pk), people=len(letters))
+    return len(letters)
 
 
 def _link(user: User, site: str) -> str:

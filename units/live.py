@@ -14,7 +14,10 @@ CHANNEL = "live_events"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Something of a unit to look at again. `kind`: message, conversation, connection or campaign."""
+    """Something of a unit to look at again.
+
+    `kind`: message, conversation, answering, connection, campaign, attention.
+    """
 
     unit_id: UUID
     kind: str

@@ -19,7 +19,7 @@ class Action(models.TextChoices):
     WRITE_INBOX = "inbox:write", _("Answer, and sort conversations")
     READ_CONTACTS = "contacts:read", _("See contacts")
     WRITE_CONTACTS = "contacts:write", _("Add and change contacts, their tags and their consent")
-    MOVE_CONTACTS = "contacts:bulk", _("Import, export and merge contacts")
+    MOVE_CONTACTS = "contacts:bulk", _("Import, export, merge and delete contacts")
     READ_CAMPAIGNS = "campaigns:read", _("See campaigns and their results")
     WRITE_CAMPAIGNS = "campaigns:write", _("Write, start, pause and cancel campaigns")
     READ_NUMBER = "number:read", _("See how the number is connected, and its pace")

@@ -9,3 +9,6 @@ connection_moved = Signal()
 # `connection`: its instance, and with it all that the gateway keeps of its messages, is about to be deleted. Sent
 # outside of a transaction; whoever listens may ask the gateway a last time, for some seconds.
 connection_closing = Signal()
+
+# `connection`: it sends at another pace from now on. Sent within the transaction of the change.
+pace_changed = Signal()

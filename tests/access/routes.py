@@ -88,6 +88,8 @@ NAMES = {
     "person": "user",
     "entry": "auditentry",
     "integration": "membership",
+    "webhook": "outgoingwebhook",
+    "other": "contact",
 }
 
 

@@ -17,9 +17,24 @@ PAGES = [route for route in every_route() if route.path.startswith("app/u/<uuid:
 # view keeps to what it asks for; here it is seen that it asks for enough.
 ABOUT: list[tuple[str, Action | None, Action | None]] = [
     ("/members", None, Action.MANAGE_ACCESS),
-    ("/integrations|/audit$|/rotate-secret", Action.MANAGE_ACCESS, Action.MANAGE_ACCESS),
-    ("/webhook-events", Action.REPLAY_EVENTS, Action.REPLAY_EVENTS),
-    (r"/contacts/(export|imports|merges)|\.csv$", Action.MOVE_CONTACTS, Action.MOVE_CONTACTS),
+    (
+        "/integrations|/audit$|/rotate-secret|^/webhooks|^/settings/(webhooks|tokens|secret|unit)",
+        Action.MANAGE_ACCESS,
+        Action.MANAGE_ACCESS,
+    ),
+    ("/webhook-events|/attention/events", Action.REPLAY_EVENTS, Action.REPLAY_EVENTS),
+    (
+        r"/contacts/(chosen/)?(export|imports|merges)|^/contacts/delete|\.csv$|/contact/merge",
+        Action.MOVE_CONTACTS,
+        Action.MOVE_CONTACTS,
+    ),
+    ("^/contacts/segments", Action.READ_CONTACTS, Action.WRITE_SETTINGS),
+    ("^/settings/(labels|replies)", Action.READ_INBOX, Action.WRITE_SETTINGS),
+    ("^/settings", Action.READ_NUMBER, Action.WRITE_NUMBER),
+    ("^/conversations/contact", Action.READ_CONTACTS, Action.WRITE_CONTACTS),
+    # E-mails of one's own, and one's own profile.
+    ("^/(attention/mail|profile)", Action.READ_INBOX, Action.READ_INBOX),
+    ("^/(attention|overview)", Action.READ_INBOX, Action.WRITE_INBOX),
     ("^/(tags|attributes|segments)", Action.READ_CONTACTS, Action.WRITE_SETTINGS),
     ("^/(labels|canned-replies)", Action.READ_INBOX, Action.WRITE_SETTINGS),
     ("/campaigns/new/contacts", Action.READ_CONTACTS, Action.WRITE_CONTACTS),

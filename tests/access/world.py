@@ -2,11 +2,13 @@
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 from uuid import UUID, uuid4
 from zlib import crc32
 
@@ -17,6 +19,7 @@ from django.db import connection as database
 from django.db import models
 from django.utils import timezone
 
+from attention.models import Episode, Kind
 from campaigns.models import Campaign, CampaignRecipient, CampaignVariant
 from crm_whatsapp.db import ClockNow
 from messaging import merging
@@ -41,6 +44,7 @@ from messaging.models import (
     SendLane,
     Tag,
 )
+from outgoing_webhooks.models import OutgoingWebhook
 from tests import factories, files
 from units.audit import record
 from units.live import Change, publish
@@ -147,7 +151,7 @@ def populate(word: str, name: str) -> Populated:
     _inbox(unit, owner, word)
     _contacts(unit, owner, word)
     _campaigns(unit, owner, word)
-    _events(unit, connection, word)
+    _events(unit, owner, connection, word)
     record(unit.pk, AuditAction.TOKEN_MADE, token, name=word)
     # Something for every count.
     Conversation.objects.filter(unit=unit).update(unread_count=1)
@@ -246,7 +250,7 @@ def _campaigns(unit: Unit, owner: User, word: str) -> None:
     )
 
 
-def _events(unit: Unit, connection: WhatsAppConnection, word: str) -> None:
+def _events(unit: Unit, owner: User, connection: WhatsAppConnection, word: str) -> None:
     WebhookEvent.objects.create(
         connection=connection,
         event="messages.upsert",
@@ -257,6 +261,15 @@ def _events(unit: Unit, connection: WhatsAppConnection, word: str) -> None:
         settled_at=timezone.now() - timedelta(hours=1),
     )
     Completeness.objects.get_or_create(connection=connection, defaults={"error": f"{word} falta"})
+    OutgoingWebhook.objects.create(
+        unit=unit,
+        url=f"https://127.0.0.1/{quote(word)}",
+        secret=f"whsec_{b64encode(word.encode()).decode()}",
+        after_seq=0,
+        last_error=f"{word} erro",
+        created_by=owner,
+    )
+    Episode.objects.create(unit=unit, kind=Kind.DEAD_LETTERS, object_id=unit.pk)
     publish([Change(unit_id=unit.pk, kind="connection", object_id=connection.pk, data={"name": word})])
 
 

@@ -195,7 +195,7 @@ def test_a_campaign_that_is_started_in_the_console_is_in_the_log(browser_client:
 def test_a_pace_that_is_changed_in_the_console_is_in_the_log(browser_client: Client, unit: Unit, ana: User) -> None:
     form = {"interval_seconds": "5", "jitter_seconds": "0", "window_days": list(range(1, 8))}
     for _twice in range(2):
-        assert browser_client.post(f"/app/u/{unit.id}/number/pace", form).status_code == 302
+        assert browser_client.post(f"/app/u/{unit.id}/settings/number", form).status_code == 302
     entry = AuditEntry.objects.get(action="number.pace")
     assert (entry.actor, entry.details) == (ana, {"interval_seconds": ["2.000", "5"]})
 

@@ -4,24 +4,27 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.urls import path
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django_htmx.http import HttpResponseClientRefresh
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.dataclasses import UnfoldAction
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from units import audit
-from units.admin_forms import ConnectForm, PaceForm
+from units import pacing
+from units.admin_forms import ConnectForm, DisconnectForm, PaceForm
 from units.gateways.errors import GatewayError
 from units.model_admin import ModelAdmin
-from units.models import AuditAction, ConnectionStatus, WhatsAppConnection
+from units.models import ConnectionStatus, WhatsAppConnection
 from units.services import GROUPS_TOLD_LATER, ConnectionService, warm_up_in_words
 
 CONNECTION_CHIPS = {
@@ -32,6 +35,10 @@ CONNECTION_CHIPS = {
     ConnectionStatus.CONNECTED.value: "success",
     ConnectionStatus.DISCONNECTING.value: "warning",
 }
+
+# Until a phone has read the code.
+ON_THE_WAY = (ConnectionStatus.PREPARING, ConnectionStatus.AWAITING_SCAN, ConnectionStatus.CONNECTING)
+CODE_PAGE = "units_whatsappconnection_code"
 
 
 @admin.register(WhatsAppConnection)
@@ -107,11 +114,9 @@ class WhatsAppConnectionAdmin(ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """The pace alone: whether groups are shown is the gateway's to know as well."""
         pace = [name for name in self.fields_to_save(form) if name != "groups_enabled"]
-        before = WhatsAppConnection.objects.filter(pk=obj.pk).values(*pace).get() if pace else {}
-        super().save_model(request, obj, form, change)
-        if changed := audit.difference(before, obj):
-            audit.record(obj.unit_id, AuditAction.NUMBER_PACE, obj, **changed)
+        pacing.change(obj, {name: getattr(obj, name) for name in pace})
         if "groups_enabled" in form.changed_data:
             # The gateway is asked when the page's transaction is over: none is open during HTTP.
             transaction.on_commit(lambda: self._show_groups(request, obj))
@@ -132,6 +137,19 @@ class WhatsAppConnectionAdmin(ModelAdmin):
         hidden = f"units_whatsappconnection_{useless.get(connection.status) if connection else None}"
         return [offered for offered in super().get_actions_detail(request, object_id) if offered.action_name != hidden]
 
+    def get_urls(self) -> Any:
+        code = path("<path:object_id>/code/", self.admin_site.admin_view(self.code_view), name=CODE_PAGE)
+        return [code, *super().get_urls()]
+
+    def code_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The code to scan, for a page that looks again and again; loaded anew when the number got somewhere else."""
+        connection = self.object_or_404(request, object_id)
+        if not self.has_act_permission(request, connection):
+            raise PermissionDenied
+        if connection.status != request.GET.get("status"):
+            return HttpResponseClientRefresh()
+        return HttpResponse(self.qr_image(connection))
+
     @display(description=_("status"), ordering="status", label=CONNECTION_CHIPS)
     def status_chip(self, connection: WhatsAppConnection) -> tuple[str, str]:
         return connection.status, connection.get_status_display()
@@ -145,7 +163,10 @@ class WhatsAppConnectionAdmin(ModelAdmin):
         is_valid = connection.qr_expires_at is None or connection.qr_expires_at > timezone.now()
         # A data: URI as the gateway sent it, and nothing else: it becomes the address of an image.
         qr_code = connection.qr_code if connection.qr_code.startswith("data:image/") else ""
-        return render_to_string("admin/units/qr_code.html", {"qr_code": qr_code, "is_valid": is_valid})
+        context = {"qr_code": qr_code, "is_valid": is_valid, "connection": connection}
+        if connection.status in ON_THE_WAY:
+            context["look_again"] = f"{self.address('code', connection.pk)}?status={connection.status}"
+        return render_to_string("admin/units/qr_code.html", context)
 
     @action(
         description=_("Connect"),
@@ -171,6 +192,7 @@ class WhatsAppConnectionAdmin(ModelAdmin):
         dialog={
             "title": _("Disconnect this number?"),
             "description": _("Campaigns and replies wait until it is connected again, with a new scan."),
+            "form_class": DisconnectForm,
             "form_submit_text": _("Disconnect"),
         },
     )

@@ -14,7 +14,7 @@ from units.models.connections import (
 )
 from units.models.feed import LiveEvent, UnitFeed
 from units.models.memberships import Membership
-from units.models.people import User, UserManager
+from units.models.people import Theme, User, UserManager
 from units.models.tokens import ApiToken, ApiTokenQuerySet
 from units.models.units import Unit, UnitQuerySet, validate_time_zone
 from units.roles import Action, Role
@@ -33,6 +33,7 @@ __all__ = [
     "Membership",
     "Provider",
     "Role",
+    "Theme",
     "Unit",
     "UnitFeed",
     "UnitQuerySet",

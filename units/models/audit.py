@@ -41,6 +41,10 @@ class AuditAction(models.TextChoices):
     MEMBER_REMOVED = "member.removed", _("Removed a person")
     TOKEN_MADE = "token.made", _("Made a token")
     TOKEN_REVOKED = "token.revoked", _("Revoked a token")
+    WEBHOOK_ADDED = "webhook.added", _("Added an outgoing webhook")
+    WEBHOOK_CHANGED = "webhook.changed", _("Changed an outgoing webhook")
+    WEBHOOK_REMOVED = "webhook.removed", _("Removed an outgoing webhook")
+    UNIT_CHANGED = "unit.changed", _("Changed the unit")
     EVENTS_REPLAYED = "events.replayed", _("Handled webhook events again")
 
 

@@ -160,8 +160,6 @@ class WhatsAppConnection(UUIDPrimaryKeyModel):
     )
     # Only what was sent since then counts for the breaker.
     campaigns_released_at = models.DateTimeField(null=True, editable=False)
-    # When people were told of the hold; null: not yet.
-    campaigns_held_notified_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "unit_whatsapp_connections"

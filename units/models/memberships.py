@@ -15,6 +15,8 @@ class Membership(UUIDPrimaryKeyModel):
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="memberships", verbose_name=_("unit"))
     user = models.ForeignKey(User, models.DB_CASCADE, related_name="memberships", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=16, choices=Role, db_default=Role.AGENT)
+    # E-mails of the unit about what needs a person.
+    gets_mail = models.BooleanField(_("gets e-mails"), default=True, db_default=True)
 
     class Meta:
         db_table = "memberships"

@@ -8,6 +8,7 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models.functions import UUID7
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class UserManager(BaseUserManager["User"]):
@@ -34,6 +35,14 @@ class UserManager(BaseUserManager["User"]):
         return self.get(email=(username or "").lower())
 
 
+class Theme(models.TextChoices):
+    """How the console looks. AUTO: as the person's device."""
+
+    AUTO = "auto", pgettext_lazy("theme", "As the device")
+    LIGHT = "light", pgettext_lazy("theme", "Light")
+    DARK = "dark", pgettext_lazy("theme", "Dark")
+
+
 class User(AbstractUser):
     """A person who logs in: unit staff through a membership, staff of the installation by `is_staff`."""
 
@@ -42,6 +51,10 @@ class User(AbstractUser):
     email = models.EmailField(_("e-mail"), unique=True, error_messages={"unique": _("This e-mail is in use already.")})
     # A program of a unit, with tokens and no password; its address leads nowhere (RFC 2606).
     is_integration = models.BooleanField(_("integration"), default=False, db_default=False, editable=False)
+
+    theme = models.CharField(_("theme"), max_length=8, choices=Theme, db_default=Theme.AUTO)
+    # Single letters as in `?` of the inbox. Who speaks to the computer turns them off.
+    has_shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True, db_default=True)
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = []

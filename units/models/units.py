@@ -36,6 +36,8 @@ class Unit(UUIDPrimaryKeyModel):
     time_zone = models.CharField(
         _("time zone"), max_length=64, db_default="America/Sao_Paulo", validators=[validate_time_zone]
     )
+    # In minutes: who waits longer stands out in the inbox.
+    answer_goal = models.PositiveSmallIntegerField(_("answer within (minutes)"), default=30, db_default=30)
 
     # What the person in question may do here: set by `units.access.unit_for` alone.
     allowed: frozenset[Action]
