@@ -4,7 +4,7 @@
    (`messages_moved`): `consider` looks at its number
 2. too many: `campaigns_held_at`, in that same transaction, so that nothing is claimed or dispatched after it; the live
    feed says so
-3. `notify_due` writes an e-mail to the unit's people, once for each time
+3. people are told by whoever looks after what needs one (`attention`)
 4. `release`: a person lets campaigns go on; what failed before counts no more
 """
 
@@ -13,24 +13,19 @@ from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, mailers
 from django.db import connection as database
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from messaging import lanes
 from messaging.models import Message, MessageStatus, Origin
 from units import audit, live
-from units.models import AuditAction, HeldFor, User, WhatsAppConnection
+from units.models import AuditAction, HeldFor, WhatsAppConnection
 from units.services import change_of
 
 log = structlog.get_logger(__name__)
 
 S = MessageStatus
-
-NOTIFY = "messaging.tasks.notify_of_holds"
 
 ARRIVED = frozenset({S.SENT, S.DELIVERED, S.READ})
 # About the person written to, or decided by one of ours: says nothing of the number, neither for it nor against it.
@@ -57,10 +52,9 @@ def consider(connection_ids: Sequence[UUID]) -> list[live.Change]:
         if reason is None:
             continue
         row = WhatsAppConnection.objects.filter(pk=pk, campaigns_held_at=None)
-        if not row.update(campaigns_held_at=ClockNow(), campaigns_held_for=reason, campaigns_held_notified_at=None):
+        if not row.update(campaigns_held_at=ClockNow(), campaigns_held_for=reason):
             continue
         log.warning("campaigns_held", connection_id=str(pk), reason=str(reason))
-        ring_on_commit(NOTIFY)
         changes.append(change_of(WhatsAppConnection.objects.get(pk=pk)))
     return changes
 
@@ -72,7 +66,6 @@ def release(connection: WhatsAppConnection) -> bool:
         released = row.update(
             campaigns_held_at=None,
             campaigns_held_for=HeldFor.NONE,
-            campaigns_held_notified_at=None,
             campaigns_released_at=ClockNow(),
         )
         if not released:
@@ -82,52 +75,6 @@ def release(connection: WhatsAppConnection) -> bool:
         live.publish([change_of(connection)])
     log.info("campaigns_released", connection_id=str(connection.pk))
     return True
-
-
-def notify_due() -> int:
-    """Write to the people of each unit whose campaigns are held and who do not know yet; the number of units.
-
-    Marked before it is written, so that of two who look one writes; taken back when the mail does not leave.
-    """
-    count = 0
-    while True:
-        with transaction.atomic():
-            due = WhatsAppConnection.objects.filter(
-                campaigns_held_at__isnull=False, campaigns_held_notified_at=None
-            ).select_related("unit")
-            connection = due.select_for_update(no_key=True, skip_locked=True, of=("self",)).first()
-            if connection is None:
-                return count
-            row = WhatsAppConnection.objects.filter(pk=connection.pk)
-            row.update(campaigns_held_notified_at=ClockNow())
-        try:
-            _write_to_people(connection)
-        except Exception:
-            # Whatever a mail server and the network raise: the next round, half a minute later, tries again.
-            log.exception("hold_not_notified", connection_id=str(connection.pk))
-            row.filter(campaigns_held_at=connection.campaigns_held_at).update(campaigns_held_notified_at=None)
-            return count
-        count += 1
-
-
-def _write_to_people(connection: WhatsAppConnection) -> None:
-    people = User.objects.filter(memberships__unit=connection.unit_id, is_active=True).order_by("email")
-    subject = _("Campaigns of %(unit)s have stopped") % {"unit": connection.unit.name}
-    body = _(
-        "The campaigns of %(unit)s have stopped at the number %(number)s.\n\n"
-        "%(reason)s\n\n"
-        "Nothing is lost, and replies go out as ever. See what failed, and then let the campaigns go on from the page "
-        "of the number."
-    ) % {
-        "unit": connection.unit.name,
-        "number": connection.phone_number,
-        "reason": connection.get_campaigns_held_for_display(),
-    }
-    # One each: nobody needs the addresses of the others.
-    letters = [EmailMessage(subject, body, to=[person.email]) for person in people]
-    if letters:
-        mailers["default"].send_messages(letters)
-    log.info("hold_notified", connection_id=str(connection.pk), people=len(letters))
 
 
 def _latest(connection_id: UUID) -> list[_Sent]:

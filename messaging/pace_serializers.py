@@ -13,6 +13,7 @@ from rest_framework import serializers
 from messaging import stale
 from messaging.holds import HoldCode, holds_of
 from messaging.pace import NEVER, standing_of
+from units import pacing
 from units.models import Weekday, WhatsAppConnection
 
 LOCAL_TIME = re.compile(r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$")
@@ -87,11 +88,8 @@ class PaceSerializer(serializers.ModelSerializer[WhatsAppConnection]):
         return attrs
 
     def update(self, instance: WhatsAppConnection, validated_data: dict[str, Any]) -> WhatsAppConnection:
-        """Only the columns that were given: workers move the others meanwhile."""
-        for name, value in validated_data.items():
-            setattr(instance, name, value)
-        instance.save(update_fields=list(validated_data))
-        return instance
+        """Only the columns that were given."""
+        return pacing.change(instance, validated_data)
 
 
 class StandingSerializer(PaceSerializer):

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics
@@ -12,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from crm_whatsapp.api import Conflict
-from messaging import breaker, lanes, stale
+from messaging import breaker, stale
 from messaging.models import Message
 from messaging.pace_serializers import (
     ChoiceSerializer,
@@ -22,11 +21,9 @@ from messaging.pace_serializers import (
 )
 from messaging.serializers import MessageSerializer
 from messaging.threads import look_around, with_people_and_files
-from units import audit, live
 from units.access import UnitScope
-from units.models import AuditAction, WhatsAppConnection
+from units.models import WhatsAppConnection
 from units.roles import Action
-from units.services import change_of
 
 
 class NumberScope(UnitScope):
@@ -53,13 +50,7 @@ class PaceView(NumberScope, APIView):
         """Change what is given; it counts from the next message on."""
         form = PaceSerializer(self.connection, data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        before = {name: getattr(self.connection, name) for name in form.validated_data}
-        with transaction.atomic():
-            form.save()
-            if changed := audit.difference(before, self.connection):
-                audit.record(self.unit.pk, AuditAction.NUMBER_PACE, self.connection, **changed)
-            lanes.wake([self.connection.pk])
-            live.publish([change_of(self.connection)])
+        form.save()
         return Response(StandingSerializer(self.connection).data)
 
 

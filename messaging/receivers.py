@@ -8,12 +8,12 @@ from django.db import transaction
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
-from messaging import breaker, media, stale
+from messaging import breaker, lanes, media, stale
 from messaging.inbox import steering
 from messaging.signals import messages_moved
 from units import live
 from units.models import ConnectionStatus, Membership, WhatsAppConnection
-from units.signals import connection_moved
+from units.signals import connection_moved, pace_changed
 
 
 @receiver(connection_moved)
@@ -29,6 +29,12 @@ def keep_what_waited_too_long(
 ) -> list[live.Change]:
     """Replies that a number comes back too late for wait for a person's choice."""
     return stale.follow(connection, was)
+
+
+@receiver(pace_changed)
+def look_at_the_lane_again(sender: Any, connection: WhatsAppConnection, **kwargs: Any) -> None:
+    """Another pace may let a number send at once."""
+    lanes.wake([connection.pk])
 
 
 @receiver(messages_moved)

@@ -5,7 +5,7 @@ import threading
 from celery import shared_task
 from celery.signals import worker_shutting_down
 
-from messaging import breaker, number_checks
+from messaging import number_checks
 from messaging.delivery import Delivery
 from messaging.imports import files as import_files
 from messaging.imports.running import run_imports as work_off_imports
@@ -71,12 +71,6 @@ def check_numbers() -> None:
         number_checks.check_due()
     finally:
         _checking.release()
-
-
-@shared_task
-def notify_of_holds() -> None:
-    """Tell the people of a unit that its campaigns have stopped."""
-    breaker.notify_due()
 
 
 @shared_task

@@ -2,7 +2,9 @@
 
 from django.contrib import admin
 
+from messaging.admin.consent import OptOutAdmin
 from messaging.admin.contacts import ContactAdmin
+from messaging.admin.files import MessageMediaAdmin
 from messaging.admin.imports import ContactImportAdmin
 from messaging.admin.inbox import CannedReplyAdmin, FailedAttemptAdmin, LabelAdmin, NoteAdmin
 from messaging.admin.merges import ContactMergeAdmin
@@ -27,8 +29,10 @@ __all__ = [
     "FailedAttemptAdmin",
     "LabelAdmin",
     "MessageAdmin",
+    "MessageMediaAdmin",
     "NoteAdmin",
     "NumberAdmin",
+    "OptOutAdmin",
     "SegmentAdmin",
     "SendLaneAdmin",
     "TagAdmin",

@@ -1,7 +1,6 @@
 """Admin of WhatsApp numbers, with what only this app knows of them: what holds one, and what waits for a choice."""
 
 from collections.abc import Callable
-from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -17,7 +16,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 from unfold.widgets import UnfoldAdminSplitDateTimeWidget
 
-from messaging import breaker, lanes, stale
+from messaging import breaker, stale
 from messaging.holds import Hold, holds_of
 from messaging.pace import standing_of
 from units.admin import WhatsAppConnectionAdmin
@@ -50,11 +49,6 @@ class NumberAdmin(WhatsAppConnectionAdmin):
         "reschedule_waiting",
         "drop_waiting",
     ]
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        # Another pace may let it send at once.
-        lanes.wake([obj.pk])
 
     def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list[UnfoldAction]:
         """A choice is offered only while there is one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
@@ -134,7 +135,7 @@ def tell_of_label(label: Label) -> None:
 def write_note(conversation: Conversation, author: User, body: str) -> Note:
     with transaction.atomic():
         note = Note.objects.create(unit_id=conversation.unit_id, conversation=conversation, author=author, body=body)
-        _tell(conversation)
+        live.publish([_note_change(note)])
     note.refresh_from_db()
     return note
 
@@ -142,14 +143,15 @@ def write_note(conversation: Conversation, author: User, body: str) -> Note:
 def edit_note(note: Note, body: str) -> None:
     with transaction.atomic():
         Note.objects.filter(pk=note.pk).update(body=body, edited_at=ClockNow())
-        live.publish([conversation_change(note.unit_id, note.conversation_id)])
+        live.publish([_note_change(note)])
     note.refresh_from_db()
 
 
 def delete_note(note: Note) -> None:
+    told = _note_change(note)
     with transaction.atomic():
         note.delete()
-        live.publish([conversation_change(note.unit_id, note.conversation_id)])
+        live.publish([told])
 
 
 def release_from(unit_id: UUID, user_id: UUID) -> list[live.Change]:
@@ -167,3 +169,7 @@ def _having(label: Label) -> list[live.Change]:
 
 def _tell(conversation: Conversation) -> None:
     live.publish([conversation_change(conversation.unit_id, conversation.pk)])
+
+
+def _note_change(note: Note) -> live.Change:
+    return replace(conversation_change(note.unit_id, note.conversation_id), data={"note_id": str(note.pk)})

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
@@ -14,9 +14,9 @@ from rest_framework.views import APIView
 
 from crm_whatsapp.api import Conflict
 from messaging import services
-from messaging.inbox import steering
+from messaging.inbox import counting, steering
 from messaging.inbox.serializers import CountsSerializer, NoteSerializer, SteeringSerializer
-from messaging.models import Conversation, ConversationStatus, Label, Note
+from messaging.models import Conversation, Label, Note
 from messaging.serializers import ConversationSerializer
 from messaging.views import shown
 from units.access import UnitScope
@@ -170,26 +170,4 @@ class CountsView(UnitScope, APIView):
 
     @extend_schema(responses=CountsSerializer)
     def get(self, request: Request, unit_id: str) -> Response:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _COUNT,
-                {
-                    "unit": self.unit.pk,
-                    "me": request.user.pk,
-                    "here": [ConversationStatus.OPEN.value, ConversationStatus.PENDING.value],
-                },
-            )
-            unread, mine, unassigned, waiting = cursor.fetchone()
-        return Response({"unread": unread, "mine": mine, "unassigned": unassigned, "waiting": waiting})
-
-
-# Each count has an index of its own to read: `conversations_unread`, `…_of_person`, `…_by_status`.
-_COUNT = """
-SELECT
-    (SELECT count(*) FROM conversations WHERE unit_id = %(unit)s AND unread_count > 0),
-    (SELECT count(*) FROM conversations
-     WHERE unit_id = %(unit)s AND assigned_to_id = %(me)s AND status = ANY(%(here)s)),
-    count(*) FILTER (WHERE assigned_to_id IS NULL),
-    count(*) FILTER (WHERE waiting_since IS NOT NULL)
-FROM conversations WHERE unit_id = %(unit)s AND status = ANY(%(here)s)
-"""
+        return Response(CountsSerializer(counting.counts(self.unit.pk, request.user.pk)).data)

@@ -93,6 +93,10 @@ class MessageMedia(UUIDPrimaryKeyModel):
         ]
         indexes = [
             models.Index(fields=["due_at"], name="message_media_due", condition=models.Q(status="waiting")),
+            # What did not load, for people.
+            models.Index(
+                fields=["unit", "-created_at"], name="message_media_failed", condition=models.Q(status="failed")
+            ),
             # Whether an attachment is still of use.
             models.Index(
                 fields=["attachment"], name="message_media_attached", condition=models.Q(attachment__isnull=False)

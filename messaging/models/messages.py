@@ -199,6 +199,12 @@ class Message(UUIDPrimaryKeyModel):
             models.Index(
                 fields=["look_up_due_at"], name="messages_to_look_up", condition=models.Q(look_up_due_at__isnull=False)
             ),
+            # What did not reach somebody, for people; a campaign tells of its own.
+            models.Index(
+                fields=["unit", "-happened_at"],
+                name="messages_not_sent",
+                condition=models.Q(status__in=["failed", "expired"]) & ~models.Q(origin="campaign"),
+            ),
             # What has outlived its time.
             models.Index(fields=["expires_at"], name="messages_expiring", condition=models.Q(status="queued")),
             # What somebody wrote in groups, for when he is merged or deleted.

@@ -1,4 +1,4 @@
-"""Files from the public web, by a link that a user gave: a request from inside our network, to wherever he likes.
+"""Requests to links that a user gave, for files and for webhooks: from inside our network, to wherever he likes.
 
 So the link is judged, and then every address that its name has; the connection goes to the very address that was judged
 (a name may have another one a moment later), and each redirect is judged anew. Nothing of ours goes along: no keys, no
@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import certifi
 from django.utils.translation import gettext_lazy as _
 from urllib3 import BaseHTTPResponse
-from urllib3.connection import HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from messaging.media.sources import CONNECT_SECONDS, READ_SECONDS, TooLarge, read_whole
@@ -67,13 +67,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """The web, as far as we go into it: `is_allowed` judges each address, `ports` are those that are asked.
+    """The web, as far as we go into it: `is_allowed` judges each address, `ports` are those that are asked (None: any).
 
-    `seconds`: how long a fetch may take, with its redirects.
+    `seconds`: how long a request may take, with its redirects. `schemes`: http as well, where a network is one's own.
     """
 
     is_allowed: Callable[[Address], bool] = is_public
-    ports: frozenset[int] = frozenset({443})
+    ports: frozenset[int] | None = frozenset({443})
+    schemes: frozenset[str] = frozenset({"https"})
     ca_certs: str = certifi.where()
     seconds: float = TOTAL_SECONDS
 
@@ -90,11 +91,28 @@ class Web:
         finally:
             _places.release()
 
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> int:
+        """Post to a link; the status of the answer, of which nothing more is read. A redirect is an answer, too.
+
+        Raises CannotQueue for a link where `fetch` would not go either, TimeoutError when it takes too long, and else
+        what a network raises: HTTPError, HTTPException, OSError.
+        """
+        until = time.monotonic() + self.seconds
+        parts = self.judged(url)
+        address = self._address_of(parts)
+        try:
+            with closing(self._connection(address, parts)) as connection, _cut_off_at(until, connection):
+                return self._ask(connection, parts, body, headers).status
+        except (HTTPError, HTTPException, OSError) as error:
+            if time.monotonic() >= until:
+                raise TimeoutError from error
+            raise
+
     def _fetch(self, url: str, *, until: float) -> Found:
         for _hop in range(MAX_REDIRECTS + 1):
             if time.monotonic() > until:
                 break
-            parts = self._judged(url)
+            parts = self.judged(url)
             address = self._address_of(parts)
             try:
                 with closing(self._connection(address, parts)) as connection, _cut_off_at(until, connection):
@@ -115,17 +133,19 @@ class Web:
             url = urljoin(url, location)
         raise CannotQueue(_("The address leads from one to the next without end, or takes too long."))
 
-    def _judged(self, url: str) -> SplitResult:
+    def judged(self, url: str) -> SplitResult:
+        """The parts of a link that may lead to where we go; nobody is asked yet. Raises CannotQueue."""
         try:
             parts = urlsplit(url)
-            port = parts.port or 443
+            port = _port_of(parts)
         except ValueError:
             raise CannotQueue(_("This is not a web address.")) from None
-        if len(url) > MAX_URL or parts.scheme != "https" or not parts.hostname or not url.isprintable() or " " in url:
+        is_whole = parts.scheme in self.schemes and parts.hostname and url.isprintable() and " " not in url
+        if len(url) > MAX_URL or not is_whole:
             raise CannotQueue(_("Only addresses that begin with https:// are fetched."))
         if parts.username is not None or parts.password is not None:
             raise CannotQueue(_("An address with a password in it is not fetched."))
-        if port not in self.ports:
+        if self.ports is not None and port not in self.ports:
             raise CannotQueue(_("This address is not fetched: it is not a public one."))
         return parts
 
@@ -135,7 +155,7 @@ class Web:
         How long the resolver takes is its own affair (resolv.conf), some seconds.
         """
         try:
-            told = socket.getaddrinfo(parts.hostname, parts.port or 443, type=socket.SOCK_STREAM)
+            told = socket.getaddrinfo(parts.hostname, _port_of(parts), type=socket.SOCK_STREAM)
             addresses = [ipaddress.ip_address(str(entry[4][0])) for entry in told]
         except (OSError, ValueError):
             raise CannotQueue(_("There is no such web address.")) from None
@@ -143,11 +163,13 @@ class Web:
             raise CannotQueue(_("This address is not fetched: it is not a public one."))
         return addresses[0]
 
-    def _connection(self, address: Address, parts: SplitResult) -> HTTPSConnection:
+    def _connection(self, address: Address, parts: SplitResult) -> HTTPConnection:
+        if parts.scheme == "http":
+            return HTTPConnection(str(address), _port_of(parts), timeout=CONNECT_SECONDS)
         # To the address; the certificate has to be the name's.
         return HTTPSConnection(
             str(address),
-            parts.port or 443,
+            _port_of(parts),
             server_hostname=parts.hostname,
             assert_hostname=parts.hostname,
             cert_reqs="CERT_REQUIRED",
@@ -156,16 +178,19 @@ class Web:
         )
 
     @staticmethod
-    def _ask(connection: HTTPSConnection, parts: SplitResult) -> BaseHTTPResponse:
+    def _ask(
+        connection: HTTPConnection, parts: SplitResult, body: bytes | None = None, more: Mapping[str, str] | None = None
+    ) -> BaseHTTPResponse:
         path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~-._")
         query = f"?{quote(parts.query, safe="/?%:@!$&'()*+,;=~-._")}" if parts.query else ""
         headers = {"Host": parts.netloc, "Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "crm-whatsapp"}
-        connection.request("GET", path + query, headers=headers, preload_content=False)
+        method = "GET" if body is None else "POST"
+        connection.request(method, path + query, body, headers | dict(more or {}), preload_content=False)
         return connection.getresponse()
 
 
 @contextmanager
-def _cut_off_at(until: float, connection: HTTPSConnection) -> Iterator[None]:
+def _cut_off_at(until: float, connection: HTTPConnection) -> Iterator[None]:
     """Connect, and end the connection at `until` (monotonic), whatever is being read.
 
     The time-out of a socket is for each read: a server that drips its headers would hold us for hours.
@@ -186,6 +211,11 @@ def _cut_off_at(until: float, connection: HTTPSConnection) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def _port_of(parts: SplitResult) -> int:
+    """Raises ValueError for one that is none."""
+    return parts.port or (80 if parts.scheme == "http" else 443)
 
 
 def _name_in(parts: SplitResult) -> str:

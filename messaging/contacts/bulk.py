@@ -1,0 +1,59 @@
+"""What staff do to many contacts at once: each a statement or two, however many they are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection as database
+from django.db import transaction
+from django.db.models import QuerySet
+
+from messaging.contacts import consent, tags
+from messaging.contacts.consent import OptedOut
+from messaging.models import Contact, ContactTag, OptOutSource, Tag
+from units import audit, live
+from units.models import AuditAction, Unit, User
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A tag that was put on `count` contacts between two moments: what it takes to take it off them again."""
+
+    tag: Tag
+    count: int
+    since: datetime
+    until: datetime
+
+
+def tag(unit: Unit, contacts: QuerySet[Contact], name: str) -> Tagged:
+    """Put the tag `name` on `contacts`; it is made when there is none. Raises InvalidTag."""
+    with transaction.atomic():
+        (made,) = tags.named(unit, [name])
+        since = _now()
+        count = tags.add(unit, contacts, [made])
+        return Tagged(made, count, since, _now())
+
+
+def untag_again(unit: Unit, tag_id: UUID, since: datetime, until: datetime) -> int:
+    """Take a tag off those who got it between two moments, and have it still; how many they were."""
+    rows = ContactTag.objects.filter(unit=unit, tag=tag_id, created_at__range=(since, until))
+    return rows.delete()[0]
+
+
+def opt_out(unit: Unit, contacts: QuerySet[Contact], *, reason: str, by: User) -> int:
+    """No campaign goes to `contacts` from now on; to how many of them it still did."""
+    with transaction.atomic():
+        ids = contacts.filter(unit=unit, is_group=False).order_by("pk").values_list("pk", flat=True)
+        those = [OptedOut(pk, reason) for pk in ids]
+        new, changes = consent.opt_out_many(unit.pk, those, source=OptOutSource.STAFF, by=by)
+        if new:
+            audit.record(unit.pk, AuditAction.CONTACT_OPTED_OUT, contacts=len(new))
+        live.publish(changes)
+    return len(new)
+
+
+def _now() -> datetime:
+    with database.cursor() as cursor:
+        cursor.execute("SELECT crm_now()")
+        now: datetime = cursor.fetchone()[0]
+    return now
