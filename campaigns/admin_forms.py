@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.fields import UnfoldAdminMultipleAutocompleteModelChoiceField
+from unfold.fields import UnfoldAdminAutocompleteModelChoiceField, UnfoldAdminMultipleAutocompleteModelChoiceField
 from unfold.forms import BaseDialogForm
 from unfold.widgets import (
     INPUT_CLASSES,
@@ -24,7 +24,10 @@ from campaigns import audience, content
 from campaigns.drafting import VariantText
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.refusals import NotPossible
-from messaging.models import Attachment, Contact, Segment, Tag
+from campaigns.rehearsal import timing
+from campaigns.services import CampaignService
+from messaging.contacts.segments import InvalidFilter
+from messaging.models import Attachment, Contact, ContactImport, Segment, Tag
 from messaging.outgoing.attachments import attach
 from messaging.outgoing.errors import CannotQueue
 from messaging.people import contacts_by_phone
@@ -33,6 +36,8 @@ from units.models import Unit
 
 # Of a paused one it holds for whoever has not got it.
 EDITABLE = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED})
+# To more people than these nothing goes without their number being typed.
+TYPED_ABOVE = 1_000
 
 
 class PhoneListField(forms.CharField):
@@ -82,6 +87,13 @@ class AudienceForm(forms.Form):
         queryset=Segment.objects.select_related("unit"),
         required=False,
     )
+    from_import = UnfoldAdminAutocompleteModelChoiceField(
+        "admin:campaigns_campaign_imports",
+        label=_("Whoever came with an import"),
+        queryset=ContactImport.objects.select_related("unit"),
+        required=False,
+        help_text=_("Imports that gave their contacts a tag."),
+    )
     phones = PhoneListField(
         label=_("Phone numbers"),
         required=False,
@@ -100,15 +112,25 @@ class AudienceForm(forms.Form):
         max_value=audience.MOST_DAYS,
         widget=UnfoldAdminIntegerFieldWidget,
     )
-    SPEC = ("everyone", "tags", "segments", "exclude_tags", "exclude_contacted_within_days")
+    # Fields, by what an audience calls them.
+    SPEC = {
+        "everyone": "everyone",
+        "tags": "tags",
+        "segments": "segments",
+        "import": "from_import",
+        "exclude_tags": "exclude_tags",
+        "exclude_contacted_within_days": "exclude_contacted_within_days",
+    }
 
     def contacts(self, unit: Unit) -> list[Contact]:
         """The contacts of `unit` with the typed numbers; makes those that are new."""
         return contacts_by_phone(unit, self.cleaned_data["phones"])
 
     def spec(self, unit: Unit) -> dict[str, Any]:
-        """The chosen audience, for `Campaign.audience`. Raises ValidationError for a tag or segment of another unit."""
-        chosen = {name: self.cleaned_data.get(name) for name in self.SPEC}
+        """The chosen audience, for `Campaign.audience`. Raises ValidationError for what is of another unit."""
+        chosen = {name: self.cleaned_data.get(field) for name, field in self.SPEC.items()}
+        if chosen["import"]:
+            chosen["import"] = str(chosen["import"].pk)
         lists = {name: [str(row.pk) for row in chosen[name] or ()] for name in ("tags", "segments", "exclude_tags")}
         try:
             return audience.validate(unit, {name: value for name, value in (chosen | lists).items() if value})
@@ -156,6 +178,11 @@ class CampaignForm(AudienceForm, forms.ModelForm):
             except CannotQueue as refusal:
                 self.add_error("file", str(refusal.message))
 
+    def spec(self, unit: Unit) -> dict[str, Any]:
+        """With those whom a program chose one by one, whom no field shows."""
+        listed = None if self.instance._state.adding else self.instance.audience.get("contacts")
+        return super().spec(unit) | ({"contacts": listed} if listed else {})
+
     def changes(self) -> dict[str, Any]:
         """What CampaignService takes, after `is_valid()`."""
         changes = {name: self.cleaned_data[name] for name in CampaignForm.Meta.fields if name in self.cleaned_data}
@@ -175,7 +202,8 @@ class NewCampaignForm(CampaignForm):
 class ChangeCampaignForm(CampaignForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         chosen = kwargs["instance"].audience if kwargs.get("instance") else {}
-        kwargs["initial"] = {name: chosen.get(name) for name in self.SPEC} | (kwargs.get("initial") or {})
+        known = {field: chosen.get(name) for name, field in self.SPEC.items()}
+        kwargs["initial"] = known | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
 
     def clean(self) -> None:
@@ -211,32 +239,94 @@ class VariantFormSet(BaseInlineFormSet):
 
 
 class CampaignDialog(BaseDialogForm):
-    """A question about one campaign, which shows where it stands."""
+    """A question about one campaign, which says how many people it is about."""
 
     form_before_template = "admin/campaigns/before_action.html"
     what = ""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.campaign = Campaign.objects.filter(pk=self.object_id).select_related("unit__connection").first()
+        # Of a segment that asks for what is no more nobody knows it; then the service says so.
+        self.people: int | None = None
+        if self.campaign is not None:
+            try:
+                self.people = self.count(self.campaign)
+            except InvalidFilter as error:
+                self.problem = str(error.message)
+
+    def count(self, campaign: Campaign) -> int:
+        """How many people the question is about: those who have not got it yet."""
+        return sum(campaign.progress()[status] for status in (RecipientStatus.PENDING, RecipientStatus.QUEUED))
+
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        campaign = Campaign.objects.filter(pk=object_id).select_related("unit__connection").first()
-        if campaign is None:
-            return {}
-        progress = campaign.progress()
-        waiting = progress[RecipientStatus.PENDING] + progress[RecipientStatus.QUEUED]
         return {
             "what": self.what,
-            "campaign": campaign,
-            "total": progress["total"],
-            "waiting": waiting,
-            "handled": progress["total"] - waiting,
+            "campaign": self.campaign,
+            "people": self.people,
+            "problem": getattr(self, "problem", ""),
         }
 
 
-class StartDialog(CampaignDialog):
+class SendingDialog(CampaignDialog):
+    """Of a campaign that has not begun: to how many it goes. To many only when their number is typed."""
+
+    typed = forms.CharField(
+        max_length=12,
+        error_messages={"required": _("Type the number to go on.")},
+        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.people is None or self.people <= TYPED_ABOVE:
+            del self.fields["typed"]
+        else:
+            self.fields["typed"].label = _("Type %(people)d to confirm") % {"people": self.people}
+
+    def count(self, campaign: Campaign) -> int:
+        return audience.count(campaign).people
+
+    def clean_typed(self) -> str:
+        typed: str = self.cleaned_data["typed"]
+        if "".join(filter(str.isdigit, typed)) != str(self.people):
+            raise ValidationError(_("The number does not match."))
+        return typed
+
+
+class StartDialog(SendingDialog):
     what = "start"
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        context = super().get_before_template_context(request, object_id)
+        if self.campaign is not None and self.people and hasattr(self.campaign.unit, "connection"):
+            context["ends_at"] = timing(self.campaign, self.people).last_at
+        return context
+
+
+class PauseDialog(CampaignDialog):
+    what = "pause"
+
+
+class ResumeDialog(CampaignDialog):
+    what = "resume"
+
+
+class RetryDialog(CampaignDialog):
+    what = "retry"
+
+    def count(self, campaign: Campaign) -> int:
+        return CampaignService(campaign).may_be_retried().count()
 
 
 class CancelDialog(CampaignDialog):
     what = "cancel"
+
+    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
+        context = super().get_before_template_context(request, object_id)
+        if self.campaign is not None:
+            context["handled"] = self.campaign.progress()["total"] - (self.people or 0)
+        return context
 
 
 class LocalDateTimeInput(forms.DateTimeInput):
@@ -245,11 +335,13 @@ class LocalDateTimeInput(forms.DateTimeInput):
     input_type = "datetime-local"
 
 
-class ScheduleDialog(BaseDialogForm):
+class ScheduleDialog(SendingDialog):
+    what = "schedule"
     at = forms.DateTimeField(
         label=_("Send on"),
         widget=LocalDateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"class": " ".join(INPUT_CLASSES)}),
     )
+    field_order = ["at", "typed"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,14 +16,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.core.cache import cache
 from django.db import connection as database
 from django.db.models import QuerySet, Value
 from django.db.models.expressions import RawSQL
@@ -33,6 +31,7 @@ from django.utils.translation import pgettext_lazy
 
 from campaigns.models import Campaign
 from campaigns.refusals import NotPossible
+from campaigns.remembering import remembered
 from messaging.contacts import segments
 from messaging.models import Contact, ContactImport, ContactMerge, ImportStatus, Segment, Tag
 from units.models import Unit
@@ -215,12 +214,7 @@ def recent_count(campaign: Campaign) -> Tally:
     spec = json.dumps(campaign.audience, sort_keys=True)
     whose = "" if campaign._state.adding else campaign.pk
     key = f"audience:{campaign.unit_id}:{whose}:{hashlib.sha256(spec.encode()).hexdigest()}"
-    known: Tally | None = cache.get(key)
-    if known is None:
-        begin = time.monotonic()
-        known = count(campaign)
-        cache.set(key, known, timeout=int((time.monotonic() - begin) * LOOKED_AT_AGAIN))
-    return known
+    return remembered(key, lambda: count(campaign), times=LOOKED_AT_AGAIN)
 
 
 def first_people(campaign: Campaign, number: int) -> list[Contact]:

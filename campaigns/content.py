@@ -82,6 +82,15 @@ def _longest(nodes: Iterable[Node]) -> int:
     return total
 
 
+def variations(nodes: Iterable[Node]) -> int:
+    """How many ways the choices of a text have to be drawn."""
+    ways = 1
+    for node in nodes:
+        if isinstance(node, Choice):
+            ways *= sum(variations(option) for option in node.options)
+    return ways
+
+
 def _with_line(text: str, line: str) -> str:
     """The opt-out line stands alone at the end, after an empty line."""
     return f"{text}\n\n{line}" if line and text else text or line
@@ -266,14 +275,16 @@ def value_of(contact: _Addressed, key: str, kinds: Mapping[str, str]) -> str:
 # Before the start
 
 
-def missing(campaign: Campaign, people: QuerySet[Contact] | None = None) -> dict[str, int]:
+def missing(
+    campaign: Campaign, people: QuerySet[Contact] | None = None, *, texts: Texts | None = None
+) -> dict[str, int]:
     """Variable, as it is written → how many of those who would get it have no value for it, where it has no fallback.
 
     Only variables of which somebody lacks a value. With variants or choices: how many would lack it if they got that
-    text. Whoever lacks one is skipped. `people`: `audience.people(campaign)` when it is at hand.
+    text. Whoever lacks one is skipped. `people`: `audience.people(campaign)` when it is at hand; `texts` as well.
     """
     wanted: dict[str, str] = {}
-    for variant in Texts.of(campaign).variants:
+    for variant in (texts or Texts.of(campaign)).variants:
         for variable in variant.parsed.variables():
             if variable.fallback is None:
                 wanted.setdefault(variable.key, variable.name)

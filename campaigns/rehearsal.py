@@ -16,7 +16,8 @@ from campaigns import audience, content
 from campaigns.audience import Tally
 from campaigns.forecast import Course, Lane, forecast, slowest_that_ends_by
 from campaigns.models import Campaign, CampaignStatus, CampaignVariant, RecipientStatus
-from campaigns.results import results
+from campaigns.remembering import remembered
+from campaigns.results import LOOKED_AT_AGAIN, results
 from messaging import holds
 from messaging.holds import Hold
 from messaging.models import Attachment, Contact, Message, Origin
@@ -85,16 +86,13 @@ def timing(campaign: Campaign, people: int, *, finish_by: datetime | None = None
     Raises WhatsAppConnection.DoesNotExist for a unit without a number.
     """
     connection = WhatsAppConnection.objects.get(unit_id=campaign.unit_id)
-    now, pace = standing_of(connection.pk)
-    answer = answer_seconds(connection)
-    step = float(connection.interval_seconds) + float(connection.jitter_seconds) / 2 + answer
-    # As if a person let a number go on that the breaker has stopped: nobody knows when.
-    lane = Lane(replace(pace, campaigns_held_at=None), now, step)
+    lane, answer = lane_of(connection)
+    now, pace, step = lane.now, lane.pace, lane.step
     starts_at = max(campaign.scheduled_at, now) if campaign.scheduled_at and _is_ahead(campaign) else now
     beside = _beside(campaign, may_be_old=may_be_old)
     courses = [
-        Course(people, starts_at, campaign.ends_at, _own_step(campaign, answer)),
-        *(Course(count, other.scheduled_at or now, other.ends_at, _own_step(other, answer)) for other, count in beside),
+        Course(people, starts_at, campaign.ends_at, own_step(campaign, answer)),
+        *(Course(count, other.scheduled_at or now, other.ends_at, own_step(other, answer)) for other, count in beside),
     ]
     mine, *others = forecast(lane, courses)
     return Timing(
@@ -117,6 +115,20 @@ def timing(campaign: Campaign, people: int, *, finish_by: datetime | None = None
     )
 
 
+def lane_of(connection: WhatsAppConnection) -> tuple[Lane, float]:
+    """The number's lane as it stands, and the seconds that the gateway takes to answer."""
+    now, pace = standing_of(connection.pk)
+    answer = answer_seconds(connection)
+    step = float(connection.interval_seconds) + float(connection.jitter_seconds) / 2 + answer
+    # As if a person let a number go on that the breaker has stopped: nobody knows when.
+    return Lane(replace(pace, campaigns_held_at=None), now, step), answer
+
+
+def own_step(campaign: Campaign, answer: float) -> float | None:
+    """The seconds between two messages of a campaign with a pace of its own; None: as the number."""
+    return float(campaign.interval_seconds) + answer if campaign.interval_seconds is not None else None
+
+
 def answer_seconds(connection: WhatsAppConnection) -> float:
     """How long the gateway takes for a message of this number, by its last campaign messages, or by default."""
     sent = Message.objects.filter(
@@ -128,10 +140,6 @@ def answer_seconds(connection: WhatsAppConnection) -> float:
 
 def _is_ahead(campaign: Campaign) -> bool:
     return campaign.status in (C.DRAFT, C.SCHEDULED)
-
-
-def _own_step(campaign: Campaign, answer: float) -> float | None:
-    return float(campaign.interval_seconds) + answer if campaign.interval_seconds is not None else None
 
 
 def _beside(campaign: Campaign, *, may_be_old: bool) -> list[tuple[Campaign, int]]:
@@ -252,7 +260,8 @@ def _has_its_people(campaign: Campaign) -> bool:
 
 def _people_left(campaign: Campaign, *, may_be_old: bool) -> int:
     if _has_its_people(campaign) or audience.is_empty(campaign.audience):
-        return campaign.recipients.filter(status__in=LEFT).count()
+        left = campaign.recipients.filter(status__in=LEFT)
+        return remembered(f"left:{campaign.pk}", left.count, times=LOOKED_AT_AGAIN) if may_be_old else left.count()
     return (audience.recent_count if may_be_old else audience.count)(campaign).people
 
 

@@ -1,15 +1,19 @@
 """What has become of a campaign: in people, by variant and over time."""
 
+import hashlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Max, Min, Q
 from django.db.models.functions import TruncDay, TruncHour
 
-from campaigns.models import Campaign, CampaignVariant, RecipientStatus
+from campaigns.models import Campaign, CampaignRecipient, CampaignVariant, RecipientStatus
+from campaigns.remembering import remembered
 
 R = RecipientStatus
 
@@ -17,6 +21,9 @@ R = RecipientStatus
 GONE = (R.SENT, R.DELIVERED, R.READ)
 ARRIVED = (R.DELIVERED, R.READ)
 LEFT = (R.PENDING, R.QUEUED, R.SENDING)
+
+# So many times as long as reading took it is good enough for a page that is looked at again.
+LOOKED_AT_AGAIN = 5
 
 # A campaign longer than this is shown by days, a shorter one by hours.
 BY_HOURS = timedelta(days=3)
@@ -115,6 +122,33 @@ def results(campaign: Campaign) -> Results:
         skipped=_reasons(groups, R.SKIPPED),
         failed=_reasons(groups, R.FAILED),
     )
+
+
+def recent_results(campaign: Campaign) -> Results:
+    """`results`, for a page that looks again with every message: of a million people a few seconds old."""
+    return remembered(f"results:{campaign.pk}", lambda: results(campaign), times=LOOKED_AT_AGAIN)
+
+
+def recent_figures(ids: Collection[UUID]) -> dict[UUID, Figures]:
+    """Of many campaigns at once, each with its figures; one query, or as `recent_results`."""
+    if not ids:
+        return {}
+    names = ",".join(sorted(map(str, ids)))
+    key = f"figures:{hashlib.sha256(names.encode()).hexdigest()}"
+    return remembered(key, lambda: _figures_of(ids), times=LOOKED_AT_AGAIN)
+
+
+def _figures_of(ids: Collection[UUID]) -> dict[UUID, Figures]:
+    groups: dict[UUID, list[Any]] = {pk: [] for pk in ids}
+    rows = CampaignRecipient.objects.filter(campaign__in=ids).order_by().values("campaign_id", "status")
+    for row in rows.annotate(people=Count("id"), replied=Count("replied_at"), opted_out=Count("opted_out_at")):
+        groups[row["campaign_id"]].append(row)
+    return {pk: _figures(group) for pk, group in groups.items()}
+
+
+def sent_since(campaign: Campaign, moment: datetime) -> int:
+    """How many of its messages have gone out since; read by the index of the unit's latest."""
+    return CampaignRecipient.objects.filter(unit_id=campaign.unit_id, sent_at__gte=moment, campaign=campaign).count()
 
 
 def _label(position: int | None) -> str:

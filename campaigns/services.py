@@ -308,7 +308,7 @@ class CampaignService:
                 raise NotPossible(_("Only a campaign that has been sent can try again."))
             drafting.require_end(locked.ends_at)
             # The failed message stays theirs until the next is queued: a late receipt for it still counts.
-            count = self._may_be_retried().update(status=R.PENDING, error_message=None)
+            count = self.may_be_retried().update(status=R.PENDING, error_message=None)
             if not count:
                 raise NotPossible(_("Nobody failed in a way that allows another try."))
             if locked.status == C.COMPLETED:
@@ -321,7 +321,8 @@ class CampaignService:
         self.campaign.refresh_from_db()
         return count
 
-    def _may_be_retried(self) -> QuerySet[CampaignRecipient]:
+    def may_be_retried(self) -> QuerySet[CampaignRecipient]:
+        """Whom `retry_failed` would try again."""
         failed = Q(status=R.FAILED) & ~Q(error_message__in=MAY_HAVE_IT)
         open_still = Message.objects.filter(
             conversation__unit=OuterRef("unit"),

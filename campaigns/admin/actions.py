@@ -15,7 +15,16 @@ from unfold.forms import BaseDialogForm
 
 from campaigns.admin.recipients import recipients_url
 from campaigns.admin.results import results_context
-from campaigns.admin_forms import CancelDialog, PhonesDialog, ScheduleDialog, StartDialog, TestDialog
+from campaigns.admin_forms import (
+    CancelDialog,
+    PauseDialog,
+    PhonesDialog,
+    ResumeDialog,
+    RetryDialog,
+    ScheduleDialog,
+    StartDialog,
+    TestDialog,
+)
 from campaigns.exports import recipient_rows
 from campaigns.models import Campaign
 from campaigns.rehearsal import rehearse
@@ -69,6 +78,7 @@ class CampaignActions(ModelAdmin):
         dialog={
             "title": _("Pause this campaign?"),
             "description": _("Messages that have not gone out wait until it is resumed."),
+            "form_class": PauseDialog,
             "form_submit_text": _("Pause"),
         },
     )
@@ -83,6 +93,7 @@ class CampaignActions(ModelAdmin):
         dialog={
             "title": _("Resume this campaign?"),
             "description": _("It goes on where it stopped; nobody gets it twice."),
+            "form_class": ResumeDialog,
             "form_submit_text": _("Resume"),
         },
     )
@@ -152,6 +163,7 @@ class CampaignActions(ModelAdmin):
         dialog={
             "title": _("Try those again who did not get it?"),
             "description": _("Nobody who may have got it gets it twice."),
+            "form_class": RetryDialog,
             "form_submit_text": _("Try again"),
         },
     )

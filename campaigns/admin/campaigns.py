@@ -3,12 +3,16 @@
 from typing import Any, cast
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import path
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django_htmx.http import HttpResponseClientRefresh
 from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.dataclasses import UnfoldAction
@@ -26,7 +30,7 @@ from campaigns.admin_forms import (
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, CampaignVariant, RecipientStatus
 from campaigns.outlook import outlook
 from campaigns.services import CampaignService
-from messaging.models import Segment, Tag
+from messaging.models import ContactImport, Segment, Tag
 from units.models import User
 
 CAMPAIGN_CHIPS = {
@@ -60,10 +64,14 @@ OFFERED = {
 
 
 def shares(progress: dict[str, int]) -> dict[str, int]:
-    """What a progress bar shows: counts, and widths in whole per cent."""
-    total = progress.get("total", 0)
+    """What a progress bar shows of the recipients by their status."""
     sent = sum(progress.get(status, 0) for status in SENT)
     not_sent = sum(progress.get(status, 0) for status in NOT_SENT)
+    return bar(progress.get("total", 0), sent, not_sent)
+
+
+def bar(total: int, sent: int, not_sent: int) -> dict[str, int]:
+    """What a progress bar shows: counts, and widths in whole per cent."""
     return {
         "total": total,
         "sent": sent,
@@ -93,17 +101,22 @@ class CampaignChangeList(ChangeList):
 class _Choices(BaseAutocompleteView):
     """What a campaign can be for, by name; each with its unit, since staff see all of them."""
 
+    name = "name"
+
     def get_queryset(self) -> Any:
         if not self.request.user.has_perm("campaigns.view_campaign"):
             return self.model._default_manager.none()
-        rows = self.model._default_manager.select_related("unit").order_by("name", "pk")
-        return rows.filter(name__icontains=self.request.GET.get("term", ""))
+        rows = self.model._default_manager.select_related("unit").order_by(self.name, "pk")
+        return rows.filter(**{f"{self.name}__icontains": self.request.GET.get("term", "")})
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> JsonResponse:
         super().get(request, *args, **kwargs)
         context = self.get_context_data()
-        found = [{"id": str(row.pk), "text": f"{row} · {row.unit}"} for row in context["object_list"]]
+        found = [{"id": str(row.pk), "text": self.words(row)} for row in context["object_list"]]
         return JsonResponse({"results": found, "pagination": {"more": context["page_obj"].has_next()}})
+
+    def words(self, row: Any) -> str:
+        return f"{row} · {row.unit}"
 
 
 class TagChoices(_Choices):
@@ -112,6 +125,19 @@ class TagChoices(_Choices):
 
 class SegmentChoices(_Choices):
     model = Segment
+
+
+class ImportChoices(_Choices):
+    """Of imports, which often have the same name, also their day. Without a tag nobody can tell who came with one."""
+
+    model = ContactImport
+    name = "file_name"
+
+    def get_queryset(self) -> Any:
+        return super().get_queryset().exclude(tags=[]).order_by("-id")
+
+    def words(self, row: Any) -> str:
+        return f"{super().words(row)} · {date_format(localtime(row.created_at), 'SHORT_DATE_FORMAT')}"
 
 
 class VariantInline(StackedInline):
@@ -124,7 +150,7 @@ class VariantInline(StackedInline):
     verbose_name_plural = _("Other texts (A/B)")
 
 
-AUDIENCE = ["everyone", "tags", "segments", "phones", "exclude_tags", "exclude_contacted_within_days"]
+AUDIENCE = ["everyone", "tags", "segments", "from_import", "phones", "exclude_tags", "exclude_contacted_within_days"]
 
 
 @admin.register(Campaign)
@@ -205,8 +231,17 @@ class CampaignAdmin(CampaignActions):
             return self.add_fieldsets
         return self.change_fieldsets if obj.status in EDITABLE else self.fieldsets
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        """What was sent is not written any more: nothing to save."""
+        obj = kwargs.get("obj")
+        if obj is not None and obj.status not in EDITABLE:
+            context |= {"show_save": False, "show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().render_change_form(request, context, **kwargs)
+
     def get_inline_instances(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         inlines = super().get_inline_instances(request, obj)
+        if obj is not None and obj.status not in EDITABLE and not obj.variants.exists():
+            return []
         for inline in inlines:
             if obj is not None and obj.status not in EDITABLE:
                 inline.max_num = 0
@@ -220,9 +255,23 @@ class CampaignAdmin(CampaignActions):
                 self.admin_site.admin_view(choice.as_view()),
                 name=f"campaigns_campaign_{name}",
             )
-            for name, choice in (("tags", TagChoices), ("segments", SegmentChoices))
+            for name, choice in (("tags", TagChoices), ("segments", SegmentChoices), ("imports", ImportChoices))
         ]
-        return [*choices, *super().get_urls()]
+        progress = path(
+            "<path:object_id>/progress/",
+            self.admin_site.admin_view(self.progress_view),
+            name="campaigns_campaign_progress",
+        )
+        return [*choices, progress, *super().get_urls()]
+
+    def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Where a campaign is that is sending, for its own page; which is loaded anew once it is not any more."""
+        campaign = self.object_or_404(request, object_id)
+        if not self.has_view_permission(request, campaign):
+            raise PermissionDenied
+        if campaign.status != CampaignStatus.PROCESSING:
+            return HttpResponseClientRefresh()
+        return HttpResponse(self.progress_detail(campaign))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CampaignChangeList
@@ -291,7 +340,9 @@ class CampaignAdmin(CampaignActions):
     @display(description=_("progress"))
     def progress_detail(self, campaign: Campaign) -> SafeString:
         progress, ahead = campaign.progress(), outlook(campaign)
+        is_sending = campaign.status == CampaignStatus.PROCESSING
         context = {
+            "progress_url": self.address("progress", campaign.pk) if is_sending else "",
             "recipients_url": recipients_url(campaign),
             "statuses": [
                 {"value": status.value, "label": status.label, "count": progress[status], "chip": chip}
