@@ -1,0 +1,1 @@
+"""What needs a person: found, shown, and told once (docs/attention.md)."""
