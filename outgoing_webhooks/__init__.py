@@ -1,0 +1,1 @@
+"""What changes in a unit, posted to programs that asked for it (docs/outgoing-webhooks.md)."""

@@ -1,0 +1,153 @@
+"""What owners do with outgoing webhooks."""
+
+import base64
+import ipaddress
+import secrets
+from collections.abc import Collection
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.encoding import iri_to_uri
+from django.utils.translation import gettext_lazy as _
+
+from crm_whatsapp.db import ClockNow
+from messaging.outgoing.errors import CannotQueue
+from messaging.outgoing.web import Web, is_public
+from outgoing_webhooks.models import OutgoingWebhook
+from units import audit
+from units.models import AuditAction, Unit, UnitFeed, User
+
+# As docs/live-events.md has them.
+KINDS = ("message", "conversation", "connection", "campaign", "attention")
+# Of one unit.
+MOST = 10
+SECONDS = 10.0
+# Signed with each of so many: a receiver that has not got the new one yet still believes us.
+SECRETS = 2
+
+PUBLIC_ONLY = _("A public address that begins with https://, on port 443 or 8443, and without a password in it.")
+
+
+class InvalidAddress(ValueError):
+    """We do not post there."""
+
+
+class AddressTaken(Exception):
+    """The unit has a webhook for this address."""
+
+
+class TooMany(Exception):
+    """The unit has as many as it may have."""
+
+
+def web() -> Web:
+    """Where we post to, and for how long."""
+    if settings.OUTGOING_WEBHOOKS_PRIVATE:
+        return Web(is_allowed=lambda address: True, ports=None, schemes=frozenset({"https", "http"}), seconds=SECONDS)
+    return Web(ports=frozenset({443, 8443}), seconds=SECONDS)
+
+
+def check(url: str) -> None:
+    """Raises InvalidAddress for what we can see to be nowhere for us; whose address a name has is seen when posting."""
+    try:
+        host = web().judged(url).hostname or ""
+    except CannotQueue as refusal:
+        raise InvalidAddress(PUBLIC_ONLY) from refusal
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return
+    if not settings.OUTGOING_WEBHOOKS_PRIVATE and not is_public(address):
+        raise InvalidAddress(PUBLIC_ONLY)
+
+
+def add(unit: Unit, url: str, *, kinds: Collection[str] = (), by: User | None) -> tuple[OutgoingWebhook, str]:
+    """A webhook for what happens from now on, and its secret, which is not shown again.
+
+    Raises InvalidAddress, AddressTaken and TooMany.
+    """
+    check(url)
+    url, secret = iri_to_uri(url), _new_secret()
+    with transaction.atomic():
+        Unit.objects.select_for_update(no_key=True).get(pk=unit.pk)
+        if OutgoingWebhook.objects.filter(unit=unit).count() >= MOST:
+            raise TooMany
+        last = UnitFeed.objects.filter(unit=unit).values_list("last_seq", flat=True).first() or 0
+        try:
+            with transaction.atomic():
+                made = OutgoingWebhook.objects.create(
+                    unit=unit, url=url, kinds=_sorted(kinds), secret=secret, after_seq=last, created_by=by
+                )
+        except IntegrityError:
+            raise AddressTaken from None
+        audit.record(unit.pk, AuditAction.WEBHOOK_ADDED, made, kinds=made.kinds)
+    made.refresh_from_db()
+    return made, secret
+
+
+def change(
+    webhook: OutgoingWebhook,
+    *,
+    url: str | None = None,
+    kinds: Collection[str] | None = None,
+    is_active: bool | None = None,
+) -> OutgoingWebhook:
+    """Another address, other events, on or off. Switched on, it goes on where it was, with as many tries as ever.
+
+    Raises InvalidAddress, AddressTaken, and OutgoingWebhook.DoesNotExist when it has been removed meanwhile.
+    """
+    if url is not None:
+        check(url)
+        url = iri_to_uri(url)
+    with transaction.atomic():
+        row = OutgoingWebhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        before: dict[str, Any] = {"url": row.url, "kinds": row.kinds, "is_active": row.is_active}
+        row.url = row.url if url is None else url
+        row.kinds = row.kinds if kinds is None else _sorted(kinds)
+        row.is_active = row.is_active if is_active is None else is_active
+        if changed := audit.difference(before, row):
+            # At once, and whoever is posting this moment has lost it. Off by a person is no failure.
+            row.due_at, row.failures, row.last_error = ClockNow(), 0, ""
+            try:
+                with transaction.atomic():
+                    row.save(update_fields=["url", "kinds", "is_active", "due_at", "failures", "last_error"])
+            except IntegrityError:
+                raise AddressTaken from None
+            audit.record(row.unit_id, AuditAction.WEBHOOK_CHANGED, row, **changed)
+    row.refresh_from_db()
+    return row
+
+
+def remove(webhook: OutgoingWebhook) -> bool:
+    """Nothing more is posted; whether it was there until now."""
+    with transaction.atomic():
+        removed, _by_model = OutgoingWebhook.objects.filter(pk=webhook.pk).delete()
+        if removed:
+            audit.record(webhook.unit_id, AuditAction.WEBHOOK_REMOVED, webhook)
+    return bool(removed)
+
+
+def rotate(webhook: OutgoingWebhook) -> str:
+    """A new secret, which is not shown again. What is posted is signed with it and with the one before, until the next.
+
+    Raises OutgoingWebhook.DoesNotExist when it has been removed meanwhile.
+    """
+    secret = _new_secret()
+    with transaction.atomic():
+        row = OutgoingWebhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
+        row.secret = " ".join([secret, *row.secret.split()][:SECRETS])
+        row.save(update_fields=["secret"])
+        audit.record(row.unit_id, AuditAction.WEBHOOK_CHANGED, row, secret="renewed")  # noqa: S106 - not the secret
+    return secret
+
+
+def _new_secret() -> str:
+    """As https://www.standardwebhooks.com has them: 24 to 64 random bytes in base64."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _sorted(kinds: Collection[str]) -> list[str]:
+    """All of them is the same as none named: also what there will be one day."""
+    wanted = [kind for kind in KINDS if kind in kinds]
+    return [] if len(wanted) == len(KINDS) else wanted
