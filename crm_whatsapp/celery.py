@@ -30,7 +30,8 @@ app.conf.beat_schedule = {
     # Every so many seconds, whether anything is due; how often a number is compared is a setting (CATCH_UP_MINUTES).
     "catch-up": {"task": "webhooks.tasks.catch_up", "schedule": 5.0, "options": _TICK},
     "number-checks": {"task": "messaging.tasks.check_numbers", "schedule": 5.0, "options": _TICK},
-    "holds": {"task": "messaging.tasks.notify_of_holds", "schedule": 30.0, "options": _TICK},
+    "attention": {"task": "attention.tasks.look", "schedule": 15.0, "options": _TICK},
+    "outgoing-webhooks": {"task": "outgoing_webhooks.tasks.post", "schedule": 1.0, "options": _TICK},
     "receipts": {"task": "webhooks.tasks.look_up_receipts", "schedule": 30.0, "options": _TICK},
     "uncertain": {"task": "webhooks.tasks.settle_uncertain", "schedule": 5.0, "options": _TICK},
     "prune-events": {"task": "webhooks.tasks.prune_events", "schedule": 300.0, "options": {"expires": 60}},

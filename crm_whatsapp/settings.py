@@ -45,6 +45,8 @@ EVOLUTION_URL = env.str("EVOLUTION_URL", default="http://127.0.0.1:8080")
 EVOLUTION_API_KEY = env.str("EVOLUTION_API_KEY", default="")
 # Where Evolution reaches our webhook endpoint, without a trailing slash.
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+# Where people open the console, for links in e-mails; without it, the same.
+CONSOLE_URL = (env.str("CONSOLE_URL", default="") or PUBLIC_URL).rstrip("/")
 # Secret of Evolution's global webhook (WEBHOOK_GLOBAL_URL), if one is used. Units have their own secrets besides.
 EVOLUTION_GLOBAL_WEBHOOK_SECRET = env.str("EVOLUTION_GLOBAL_WEBHOOK_SECRET", default="")
 # A second secret of webhooks, in the header X-Webhook-Secret: the first is registered with Evolution, all are accepted.
@@ -92,6 +94,9 @@ CAMPAIGN_WARM_UP: list[tuple[int, int | None]] = [
 BREAKER_FAILURES = env.int("BREAKER_FAILURES", default=5)
 BREAKER_NOT_ON_WHATSAPP: list[int] = env.list("BREAKER_NOT_ON_WHATSAPP", cast=int, default=[10, 30, 50])
 BREAKER_REFUSED: list[int] = env.list("BREAKER_REFUSED", cast=int, default=[5, 20, 30])
+# Outgoing webhooks may go to addresses of our own network as well, on any port and without TLS: whoever owns a unit can
+# then reach whatever the workers reach.
+OUTGOING_WEBHOOKS_PRIVATE = env.bool("OUTGOING_WEBHOOKS_PRIVATE", default=False)
 # What waited while a number was away for longer than this asks a person first when it is back.
 STALE_AFTER = timedelta(minutes=env.float("STALE_AFTER_MINUTES", default=60.0))
 # Numbers are checked before a campaign writes to them for the first time: so many at once, with so long between two
@@ -157,6 +162,8 @@ INSTALLED_APPS = [
     "messaging",
     "campaigns",
     "webhooks",
+    "attention",
+    "outgoing_webhooks",
     "console",
 ]
 
@@ -328,8 +335,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SECURE_REFERRER_POLICY = "same-origin"
-# Features of browsers that no page of ours uses, nor any script that might get into one.
-PERMISSIONS_POLICY = ", ".join(
+# Features of browsers that no page of ours uses, nor any script that might get into one; voice messages are recorded.
+PERMISSIONS_POLICY = "microphone=(self), " + ", ".join(
     f"{feature}=()"
     for feature in (
         "accelerometer",
@@ -338,7 +345,6 @@ PERMISSIONS_POLICY = ", ".join(
         "geolocation",
         "gyroscope",
         "magnetometer",
-        "microphone",
         "midi",
         "payment",
         "usb",
@@ -561,9 +567,15 @@ UNFOLD = {
     "SITE_URL": reverse_lazy("console:home"),
     "SITE_ICON": lambda request: static("console/mark.svg"),
     "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "crm_whatsapp.admin_health.health",
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": "crm_whatsapp.admin_navigation.navigation",
+    },
     "COLORS": {
         "primary": {
-            "50": "#fbf4f8", "100": "#f7eaf2", "200": "#eed4e4", "300": "#ddb9cf", "400": "#b9799f", "500": "#9a4a7c",
+            "50": "#fbf4f8", "100": "#f7eaf2", "200": "#eed4e4", "300": "#ddb9cf", "400": "#dfa1c7", "500": "#cf86b3",
             "600": "#7b2a5e", "700": "#611f49", "800": "#4a1838", "900": "#372030", "950": "#2c0a20",
         }
     },

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 from django.test import Client
 from django.utils import timezone
 
+from attention.models import Episode
 from campaigns.models import Campaign, CampaignRecipient
 from messaging.models import (
     AddressKind,
@@ -25,11 +26,14 @@ from messaging.models import (
     FailedAttempt,
     Label,
     Message,
+    MessageMedia,
     Note,
+    OptOut,
     Segment,
     SendLane,
     Tag,
 )
+from outgoing_webhooks.models import OutgoingWebhook
 from units import audit
 from units.models import ApiToken, AuditAction, Membership, Unit, User
 from units.services import create_unit
@@ -112,6 +116,10 @@ def make_rows(name: str, number: int) -> Rows:
         status="dead",
         reason="ValueError",
     )
+    MessageMedia.objects.create(unit=unit, message=message, status="failed", error_code="gone")
+    OptOut.objects.create(unit=unit, kind=AddressKind.PHONE, value=f"+5511933{number:06d}", source="staff", by=agent)
+    Episode.objects.create(unit=unit, kind="dead_letters", object_id=unit.pk)
+    OutgoingWebhook.objects.create(unit=unit, url=f"https://erp{number}.example.com/", secret="s", after_seq=0)
     return Rows(unit, contact, conversation, message, campaign, recipient, event)
 
 

@@ -7,9 +7,7 @@ from tests.admin.conftest import Rows
 
 
 def test_a_message_shows_what_became_of_its_file(page: Client, rows: Rows) -> None:
-    MessageMedia.objects.create(
-        unit_id=rows.message.unit_id,
-        message=rows.message,
+    MessageMedia.objects.filter(message=rows.message).update(
         status=MediaStatus.FAILED,
         error_code="media_gone",
         error="Error: Failed to fetch stream",

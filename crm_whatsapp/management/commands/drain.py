@@ -12,16 +12,17 @@ import structlog
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from attention.episodes import look as look_after_attention
 from campaigns.feeder import feed_campaigns, start_due
 from campaigns.filling import fill_audiences
 from crm_whatsapp import heartbeat
-from messaging.breaker import notify_due
 from messaging.delivery import Delivery
 from messaging.imports.running import run_imports
 from messaging.inbox.steering import wake_snoozed
 from messaging.media.fetch import Fetcher
 from messaging.number_checks import check_due as check_numbers_due
 from messaging.outgoing.actions import Doer
+from outgoing_webhooks.posting import Poster
 from units.services import reconcile_due
 from webhooks.completeness import catch_up_due, everything_is_due
 from webhooks.drain import drain
@@ -65,6 +66,7 @@ class Command(BaseCommand):
             feed_campaigns,
             fill_audiences,
             reconcile_due,
+            lambda: Poster().run(seconds=10, stop=stop if loop else None),
         ]
         away = loop
 
@@ -81,7 +83,7 @@ class Command(BaseCommand):
             (lambda: look_up_due(overdue=RARELY_OVERDUE), RARE_PAUSE_SECONDS),
             (lambda: settle_due(overdue=RARELY_OVERDUE), RARE_PAUSE_SECONDS),
             (lambda: check_numbers_due(overdue=OVERDUE), PAUSE_SECONDS),
-            (notify_due, RARE_PAUSE_SECONDS),
+            (look_after_attention, RARE_PAUSE_SECONDS),
             (wake_snoozed, RARE_PAUSE_SECONDS),
             (lambda: prune(seconds=20), PRUNE_PAUSE_SECONDS),
         ]

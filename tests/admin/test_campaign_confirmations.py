@@ -1,0 +1,141 @@
+"""Before a campaign moves, the admin says for how many people; and whom it may choose."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import admin_forms
+from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
+from messaging.models import ContactImport, Tag
+from tests.admin.conftest import Rows, make_rows
+from units.models import User, WhatsAppConnection
+
+ANSWER = {"_form_submitted": "on"}
+
+
+def address(row: Any, page: str) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
+
+
+def asked(page: Client, campaign: Campaign, name: str) -> str:
+    return " ".join(page.get(address(campaign, name)).content.decode().split())
+
+
+@pytest.fixture
+def campaign(rows: Rows) -> Campaign:
+    """For everyone: 1 contact."""
+    Campaign.objects.filter(pk=rows.campaign.pk).update(audience={"everyone": True})
+    rows.campaign.refresh_from_db()
+    return rows.campaign
+
+
+@pytest.fixture(autouse=True)
+def english(page: Client) -> None:
+    page.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+
+
+def test_the_audience_is_counted_before_it_starts(page: Client, campaign: Campaign) -> None:
+    CampaignRecipient.objects.all().delete()
+    assert "It goes to 1 person." in asked(page, campaign, "start")
+    assert "It goes to 1 person." in asked(page, campaign, "schedule")
+    Campaign.objects.update(audience={})
+    assert "Nobody would get it" in asked(page, campaign, "start")
+
+
+def test_many_people_are_typed(page: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(admin_forms, "TYPED_ABOVE", 0)
+    assert page.post(address(campaign, "start"), ANSWER).status_code == 200
+    assert page.post(address(campaign, "start"), ANSWER | {"typed": "2"}).status_code == 200
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+    assert page.post(address(campaign, "start"), ANSWER | {"typed": "1"}).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.status == "processing"
+
+
+@pytest.mark.parametrize(
+    ("status", "of_recipient", "name", "sentence"),
+    [
+        ("processing", "pending", "pause", "1 person has not got it yet and waits."),
+        ("paused", "pending", "resume", "1 person has not got it yet."),
+        ("processing", "pending", "cancel", "0 are done or on the way; 1 will not get it."),
+        ("completed", "failed", "retry_failed", "1 person is tried again."),
+        ("completed", "sent", "retry_failed", "Nobody failed in a way that allows another try."),
+    ],
+)
+def test_each_step_says_for_how_many(
+    page: Client, campaign: Campaign, status: str, of_recipient: str, name: str, sentence: str
+) -> None:
+    Campaign.objects.update(status=status)
+    CampaignRecipient.objects.update(status=RecipientStatus(of_recipient))
+    assert sentence in asked(page, campaign, name)
+
+
+def test_whoever_came_with_an_import_can_be_chosen(page: Client, rows: Rows, campaign: Campaign) -> None:
+    tag = Tag.objects.get()
+    brought = ContactImport.objects.create(
+        unit=rows.unit, file_name="feira.csv", file="imports/b.csv", size=1, tags=[tag.name]
+    )
+    offered = page.get(reverse("admin:campaigns_campaign_imports"), {"term": "csv"}).json()["results"]
+    # The other import gave no tag: nobody can tell who came with it.
+    assert [each["id"] for each in offered] == [str(brought.pk)]
+    form = {"name": campaign.name, "content": "Hello", "weight": "1", "from_import": brought.pk}
+    rows_below = {"variants-TOTAL_FORMS": 0, "variants-INITIAL_FORMS": 0}
+    assert page.post(address(campaign, "change"), form | rows_below).status_code == 302
+    campaign.refresh_from_db()
+    assert campaign.audience == {"import": str(brought.pk)}
+    shown = page.get(address(campaign, "change")).context["adminform"].form
+    assert shown["from_import"].value() == str(brought.pk)
+
+
+def test_an_import_of_another_unit_is_refused(page: Client, rows: Rows, campaign: Campaign) -> None:
+    other = make_rows("Loja Norte", 2)
+    theirs = ContactImport.objects.create(unit=other.unit, file_name="b.csv", file="imports/c", size=1, tags=["x"])
+    form = {"name": campaign.name, "content": "Hello", "weight": "1", "from_import": theirs.pk}
+    rows_below = {"variants-TOTAL_FORMS": 0, "variants-INITIAL_FORMS": 0}
+    assert page.post(address(campaign, "change"), form | rows_below).status_code == 200
+
+
+def test_contacts_that_a_program_chose_stay_when_a_form_is_saved(page: Client, rows: Rows, campaign: Campaign) -> None:
+    chosen = {"contacts": [str(rows.contact.pk)]}
+    Campaign.objects.update(audience=chosen)
+    form = {"name": "Spring", "content": "Hello", "weight": "1"}
+    rows_below = {"variants-TOTAL_FORMS": 0, "variants-INITIAL_FORMS": 0}
+    assert page.post(address(campaign, "change"), form | rows_below).status_code == 302
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.audience) == ("Spring", chosen)
+
+
+def test_the_progress_of_one_that_sends_is_read_again_and_the_page_anew_at_its_end(
+    page: Client, campaign: Campaign
+) -> None:
+    Campaign.objects.update(status="processing")
+    assert address(campaign, "progress") in page.get(address(campaign, "change")).content.decode()
+    assert "0 of 1 sent" in page.get(address(campaign, "progress")).content.decode()
+    Campaign.objects.update(status="completed")
+    assert page.get(address(campaign, "progress"))["HX-Refresh"] == "true"
+
+
+def test_what_was_sent_has_nothing_to_save(page: Client, campaign: Campaign) -> None:
+    assert "_save" in page.get(address(campaign, "change")).content.decode()
+    Campaign.objects.update(status="completed")
+    assert 'name="_save"' not in page.get(address(campaign, "change")).content.decode()
+
+
+def test_the_code_to_scan_is_read_again_by_who_may_connect(page: Client, client: Client, rows: Rows) -> None:
+    number = rows.unit.connection
+    WhatsAppConnection.objects.update(status="awaiting_scan", qr_code="data:image/png;base64,AAAA")
+    code = f"{address(number, 'code')}?status=awaiting_scan"
+    assert address(number, "code") in page.get(address(number, "change")).content.decode()
+    assert "data:image/png;base64,AAAA" in page.get(code).content.decode()
+    WhatsAppConnection.objects.update(status="connected")
+    assert page.get(code)["HX-Refresh"] == "true"
+    client.force_login(User.objects.create_user("desk@example.com", is_staff=True))
+    assert client.get(code).status_code == 403
+
+
+def test_disconnecting_names_the_number(page: Client, rows: Rows) -> None:
+    WhatsAppConnection.objects.update(status="connected", phone_number="+5511912000001")
+    assert "+5511912000001" in page.get(address(rows.unit.connection, "disconnect")).content.decode()
