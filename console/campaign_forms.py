@@ -14,7 +14,7 @@ from campaigns.drafting import MOST_VARIANTS
 from campaigns.models import Campaign
 from console.forms import local_input, local_time_field, not_past
 from messaging import people
-from messaging.models import Attachment, Contact, Segment, Tag
+from messaging.models import Attachment, Contact, ContactImport, Segment, Tag
 from messaging.outgoing.attachments import attach
 from messaging.outgoing.errors import CannotQueue
 from messaging.phones import InvalidPhone, parse_phone, split_phones
@@ -26,6 +26,14 @@ MAX_CAMPAIGN_TEXT = 4096
 MAX_PASTED = 1000
 # More that were chosen elsewhere are not listed one by one.
 MOST_PICKED = 200
+
+# So long ago somebody may have got another campaign.
+DAYS: list[tuple[str, Any]] = [
+    ("0", _("nobody for that reason")),
+    ("1", _("in the last day")),
+    ("7", _("in the last 7 days")),
+    ("30", _("in the last 30 days")),
+]
 
 
 class ConfirmForm(forms.Form):
@@ -169,20 +177,21 @@ class CampaignForm(forms.Form):
     segments = forms.ModelMultipleChoiceField(
         Segment.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
     )
+    file_of = forms.ModelChoiceField(
+        ContactImport.objects.none(), label=_("Whom a file brought"), required=False, empty_label=_("No file")
+    )
     contacts = forms.ModelMultipleChoiceField(Contact.objects.none(), required=False)
     phones = forms.CharField(
         label=_("Phone numbers, one per line"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6, "inputmode": "tel", "placeholder": "(11) 90000-0142\n(11) 90000-0208"}),
     )
+    exclude_tags = forms.ModelMultipleChoiceField(
+        Tag.objects.none(), required=False, widget=forms.CheckboxSelectMultiple
+    )
     days = forms.TypedChoiceField(
         label=_("Leave out who got another campaign"),
-        choices=[
-            ("0", _("nobody for that reason")),
-            ("1", _("in the last day")),
-            ("7", _("in the last 7 days")),
-            ("30", _("in the last 30 days")),
-        ],
+        choices=DAYS,
         coerce=int,
         empty_value="",
         required=False,
@@ -210,21 +219,35 @@ class CampaignForm(forms.Form):
         for name, rows in (
             ("contacts", self.everybody),
             ("tags", Tag.objects.filter(unit=unit).order_by("name")),
+            ("exclude_tags", Tag.objects.filter(unit=unit).order_by("name")),
+            # Only by its tags can be told who came with a file.
+            ("file_of", ContactImport.objects.filter(unit=unit).exclude(tags=[]).order_by("-created_at")),
             ("segments", Segment.objects.filter(unit=unit).order_by("name")),
         ):
-            cast(forms.ModelMultipleChoiceField, self.fields[name]).queryset = rows
-        choices = [("all", _("All contacts")), ("groups", _("Tags and segments")), ("chosen", _("Contacts I choose"))]
+            cast(forms.ModelChoiceField, self.fields[name]).queryset = rows
+        self._allow_days(self.initial.get("days"))
+        choices = [
+            ("all", _("All contacts")),
+            ("groups", _("Tags, segments or a file")),
+            ("chosen", _("Contacts I choose")),
+        ]
         # Of a list only its people are kept; what they were chosen by is not asked again.
         choices.append(("kept", _("Those already chosen")) if campaign else ("pasted", _("A list of phone numbers")))
         cast(forms.ChoiceField, self.fields["to"]).choices = choices
         self.pasted: list[str] = []
         self.attachment: Attachment | None = campaign.attachment if campaign else None
 
+    def _allow_days(self, days: int | None) -> None:
+        """Whatever the API has set stays, until somebody chooses anew."""
+        if days and str(days) not in dict(DAYS):
+            shown = ngettext("in the last %(count)d day", "in the last %(count)d days", days) % {"count": days}
+            cast(forms.TypedChoiceField, self.fields["days"]).choices = [*DAYS, (str(days), shown)]
+
     @staticmethod
     def _initial_of(campaign: Campaign) -> dict[str, Any]:
         chosen = campaign.audience
         given = {source for source in SOURCES if chosen.get(source)}
-        simple = {"all": {"everyone"}, "groups": {"tags", "segments"}, "chosen": {"contacts"}}
+        simple = {"all": {"everyone"}, "groups": {"tags", "segments", "import"}, "chosen": {"contacts"}}
         # What this form cannot say (several kinds at once, a file, a long list) stays as it is.
         to = next((name for name, kinds in simple.items() if given and given <= kinds), "kept")
         if len(chosen.get("contacts", [])) > MOST_PICKED:
@@ -236,7 +259,9 @@ class CampaignForm(forms.Form):
             "to": to,
             "tags": chosen.get("tags", []),
             "segments": chosen.get("segments", []),
+            "file_of": chosen.get("import"),
             "contacts": chosen.get("contacts", []),
+            "exclude_tags": chosen.get("exclude_tags", []),
             "days": chosen.get("exclude_contacted_within_days", 0),
             "ends_at": campaign.ends_at,
         }
@@ -267,8 +292,8 @@ class CampaignForm(forms.Form):
         to = data.get("to")
         if to == "chosen" and not data.get("contacts"):
             self.add_error("contacts", _("Choose at least one contact."))
-        if to == "groups" and not data.get("tags") and not data.get("segments"):
-            self.add_error("to", _("Choose at least one tag or segment."))
+        if to == "groups" and not any(data.get(name) for name in ("tags", "segments", "file_of")):
+            self.add_error("to", _("Choose at least one tag, segment or file."))
         if to == "all" and not self.everybody.exists():
             self.add_error("to", _("There are no contacts yet. Add some, or paste phone numbers."))
         if to == "pasted" and not self.errors:
@@ -303,8 +328,6 @@ class CampaignForm(forms.Form):
         audience = chosen_audience(data)
         if data["to"] == "kept":
             audience |= {source: before[source] for source in SOURCES if source in before}
-        if before.get("exclude_tags"):
-            audience["exclude_tags"] = before["exclude_tags"]
         if audience != before:
             changes["audience"] = audience
         ends_at = self.campaign.ends_at if self.campaign else None
@@ -320,7 +343,7 @@ class CampaignForm(forms.Form):
 
     def people(self) -> list[Contact]:
         """People of a pasted list become contacts here."""
-        return [people.contact_by_phone(self.unit, number) for number in self.pasted]
+        return people.contacts_by_phone(self.unit, self.pasted)
 
     def _clean_phones(self, numbers: list[str]) -> None:
         if not numbers:
@@ -350,8 +373,12 @@ def chosen_audience(data: Mapping[str, Any]) -> dict[str, Any]:
             spec["everyone"] = True
         case "groups":
             spec |= {name: [str(row.pk) for row in data[name]] for name in ("tags", "segments") if data.get(name)}
+            if data.get("file_of"):
+                spec["import"] = str(data["file_of"].pk)
         case "chosen":
             spec["contacts"] = [str(row.pk) for row in data.get("contacts") or ()]
+    if data.get("exclude_tags"):
+        spec["exclude_tags"] = [str(row.pk) for row in data["exclude_tags"]]
     if data.get("days"):
         spec["exclude_contacted_within_days"] = data["days"]
     return spec

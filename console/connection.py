@@ -7,13 +7,18 @@ from django.conf import settings
 from django.utils import timezone
 
 from messaging.pace import standing_of
-from units.models import ConnectionStatus, DisconnectCause, WhatsAppConnection
+from units.models import ConnectionStatus, DisconnectCause, Unit, WhatsAppConnection
+from units.roles import ALLOWED, Action
+
+# As many names as one reads.
+HELPERS = 4
 
 
 class Scene(StrEnum):
     """One scene each of the connection page; the names are those of its templates."""
 
     START = "start"
+    ASK = "ask"
     PREPARING = "preparing"
     SCAN = "scan"
     EXPIRED = "expired"
@@ -31,6 +36,16 @@ STEPS = (
     ConnectionStatus.CONNECTED,
 )
 STEPS_DONE = {Scene.PREPARING: 0, Scene.SCAN: 1, Scene.EXPIRED: 1, Scene.CONNECTING: 2, Scene.CONNECTED: 4}
+
+
+# What only helps who may connect the number. Everybody else is told whom to ask, and gets no code to see.
+FOR_THOSE_WHO_CONNECT = frozenset({Scene.START, Scene.PREPARING, Scene.SCAN, Scene.EXPIRED})
+
+
+def scene_for(connection: WhatsAppConnection, unit: Unit) -> Scene:
+    """The scene for a person, as `unit.allowed` says what he may."""
+    scene = scene_of(connection)
+    return Scene.ASK if scene in FOR_THOSE_WHO_CONNECT and Action.WRITE_NUMBER not in unit.allowed else scene
 
 
 def scene_of(connection: WhatsAppConnection) -> Scene:
@@ -53,6 +68,25 @@ def scene_of(connection: WhatsAppConnection) -> Scene:
     if connection.cause == DisconnectCause.NONE and not connection.phone_number:
         return Scene.START
     return Scene.DISCONNECTED
+
+
+def is_used_elsewhere(unit: Unit, phone_number: str) -> bool:
+    """Whether another unit has this number connected: two that hear the same chats would both answer."""
+    same = WhatsAppConnection.objects.filter(phone_number=phone_number, status=ConnectionStatus.CONNECTED)
+    return bool(phone_number) and same.exclude(unit=unit).exists()
+
+
+def needs_a_person(connection: WhatsAppConnection) -> bool:
+    """Whether the number is away until somebody connects it: it does not come back by itself."""
+    by_itself = {DisconnectCause.GATEWAY_DOWN, DisconnectCause.UNREACHABLE}
+    return connection.status == ConnectionStatus.DISCONNECTED and connection.cause not in by_itself
+
+
+def helpers_of(unit: Unit) -> list[str]:
+    """Who may connect the unit's number, by name."""
+    roles = [role for role, actions in ALLOWED.items() if Action.WRITE_NUMBER in actions]
+    people = unit.memberships.filter(role__in=roles, user__is_active=True, user__is_integration=False)
+    return [str(each.user) for each in people.select_related("user").order_by("created_at")[:HELPERS]]
 
 
 @dataclass(frozen=True, slots=True)

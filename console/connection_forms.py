@@ -4,15 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.db import transaction
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.translation import gettext_lazy as _
 
 from console.forms import local_time_field
-from messaging import lanes
-from units import audit, live
-from units.models import AuditAction, Weekday, WhatsAppConnection
-from units.services import change_of
+from units import pacing
+from units.models import Weekday, WhatsAppConnection
 
 MOST_A_DAY = 1_000_000
 
@@ -115,13 +112,5 @@ class PaceForm(forms.ModelForm):
         return list(zip(self["window_days"].subwidgets, WEEKDAYS_ABBR.values(), strict=True))
 
     def save(self, commit: bool = True) -> WhatsAppConnection:
-        """Only the columns that were changed: workers move the others meanwhile. Wakes the lane, tells open pages."""
-        rows = WhatsAppConnection.objects.filter(pk=self.instance.pk)
-        with transaction.atomic():
-            before = rows.values(*self.changed_data).get() if self.changed_data else {}
-            self.instance.save(update_fields=self.changed_data)
-            if changed := audit.difference(before, self.instance):
-                audit.record(self.instance.unit_id, AuditAction.NUMBER_PACE, self.instance, **changed)
-            lanes.wake([self.instance.pk])
-            live.publish([change_of(self.instance)])
-        return self.instance
+        """Only the columns that were changed."""
+        return pacing.change(self.instance, {name: self.cleaned_data[name] for name in self.changed_data})

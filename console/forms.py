@@ -1,13 +1,14 @@
 """What people type into the console, checked before a service sees it: the log-in, a reply, a person, a time."""
 
 from datetime import datetime
+from typing import cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from messaging import people, services
+from messaging import people
 from messaging.models import Contact
 from messaging.phones import InvalidPhone
 from units.models import Unit
@@ -32,15 +33,6 @@ class ForgottenPasswordForm(forms.Form):
         label=_("E-mail"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autofocus": True, "autocomplete": "username"}),
-    )
-
-
-class MessageForm(forms.Form):
-    """One reply."""
-
-    text = forms.CharField(
-        max_length=services.MAX_TEXT,
-        error_messages={"required": _("Write something before sending.")},
     )
 
 
@@ -89,6 +81,14 @@ def local_time_field(*, required: bool) -> forms.DateTimeField:
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=INPUT_FORMAT),
         error_messages={"invalid": missing, "required": missing},
     )
+
+
+def time_of(text: str) -> datetime | None:
+    """What such a field sends, as a time; None for anything else."""
+    try:
+        return cast("datetime | None", local_time_field(required=False).clean(text))
+    except forms.ValidationError:
+        return None
 
 
 def not_past(moment: datetime) -> datetime:

@@ -1,15 +1,21 @@
 """What the pages of imports read, and what their form takes."""
 
+from collections.abc import Mapping
+from functools import cached_property
+from itertools import islice
+from math import ceil
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from console.presentation import Look
 from messaging.contacts import attributes
-from messaging.imports import columns, services
+from messaging.imports import columns, files, services
+from messaging.imports.reading import Found, names_of
 from messaging.imports.running import ERRORS
 from messaging.imports.serializers import counts_of, percent_of
 from messaging.models import ContactImport, ImportStatus
@@ -18,6 +24,10 @@ from units.models import Unit
 # The latest; older ones have nothing to tell, and their refused rows are gone after a month.
 ROWS = 30
 SAMPLES = 3
+# Refused rows that are shown; all of them are in the file to download.
+EXAMPLES = 5
+# A file is sent along with each change of a column, to look at its rows anew. Of a larger one only when asked.
+SENT_AGAIN_UP_TO = 5 << 20
 
 LOOKS: dict[str, Look] = {
     ImportStatus.WAITING: Look("clock"),
@@ -42,14 +52,56 @@ class Progress:
         self.is_open = row.status in {ImportStatus.WAITING, ImportStatus.RUNNING}
         self.error = ERRORS.get(row.error_code, "")
 
+    @property
+    def rows_expected(self) -> int:
+        """About how many rows the file has; 0 before the first of them are done."""
+        row = self.row
+        return round(row.rows_done * row.size / row.bytes_done) if row.bytes_done and self.is_open else 0
+
+    @property
+    def minutes_left(self) -> int:
+        """About, from how long it has taken so far; 0: nobody can say yet."""
+        row = self.row
+        if not (self.is_open and row.started_at and row.bytes_done):
+            return 0
+        so_far = (timezone.now() - row.started_at).total_seconds()
+        return ceil(so_far * (row.size - row.bytes_done) / row.bytes_done / 60)
+
+    @cached_property
+    def examples(self) -> list[tuple[str, str, str]]:
+        """Of the first refused rows name, phone as it stands in the file, and why. Once it has ended."""
+        if not self.row.refused_file:
+            return []
+        places = {target: column for column, target in self.row.mapping.items()}
+        try:
+            (_code, *header), *rows = islice(files.refused_rows(self.row), EXAMPLES + 1)
+        except (FileNotFoundError, ValueError):
+            return []
+        names = names_of(header)
+
+        def cell(cells: list[str], target: str) -> str:
+            place = names.index(places[target]) if places.get(target) in names else len(cells)
+            return cells[place] if place < len(cells) else ""
+
+        return [
+            (cell(cells, columns.NAME), cell(cells, columns.PHONE), columns.reason_of(code)[2]) for code, *cells in rows
+        ]
+
+
+def running(unit: Unit) -> Progress | None:
+    """The import that is under way, the latest of several; None: there is none."""
+    states = [ImportStatus.WAITING, ImportStatus.RUNNING]
+    row = ContactImport.objects.filter(unit=unit, status__in=states).order_by("-created_at").first()
+    return Progress(row) if row else None
+
 
 def imports(unit: Unit) -> list[Progress]:
     """The latest, newest first."""
     return [Progress(row) for row in ContactImport.objects.filter(unit=unit).order_by("-created_at")[:ROWS]]
 
 
-class FileForm(forms.Form):
-    """A CSV file."""
+class ImportForm(forms.Form):
+    """A file, what its columns are, whether its people agreed, and a tag for all of them."""
 
     file = forms.FileField(
         label=_("CSV file"),
@@ -58,17 +110,33 @@ class FileForm(forms.Form):
         error_messages={"required": _("Choose a file.")},
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv"}),
     )
-
-
-class ImportForm(FileForm):
-    """A file, what its columns are, and a tag for everybody in it."""
-
     tag = forms.CharField(
         label=_("Tag for everybody in the file (optional)"),
         max_length=columns.LONGEST_TAG,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+    agreed = forms.ChoiceField(
+        label=_("Have these people agreed to get messages from you?"),
+        required=False,
+        choices=[
+            ("yes", _("Yes, all of them")),
+            ("no", _("Not all, or I do not know")),
+        ],
+        widget=forms.RadioSelect,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Who was shown the columns was asked about consent as well."""
+        if self.mapping() is not None and not self.cleaned_data.get("agreed"):
+            self.add_error("agreed", _("Say whether they have agreed: campaigns to who did not cost you the number."))
+        return self.cleaned_data
+
+    def tags(self) -> list[str]:
+        """For everybody in the file: the one that was typed, and one by which campaigns leave out who was not asked."""
+        typed = self.cleaned_data["tag"].strip()
+        return [*([typed] if typed else []), *([gettext("Never asked")] if self.cleaned_data["agreed"] == "no" else [])]
 
     def mapping(self) -> dict[str, str] | None:
         """Of the columns that were shown; None before they were."""
@@ -79,14 +147,13 @@ class ImportForm(FileForm):
         return {name: target for name, target in zip(names, targets, strict=False) if target}
 
 
-def columns_of(preview: services.Preview) -> list[tuple[str, list[str], str]]:
-    """Of each column its name, some of what is in it, and what it seems to be ("": nothing)."""
-    found = preview.found
+def columns_of(found: Found, mapping: Mapping[str, str]) -> list[tuple[str, list[str], str]]:
+    """Of each column its name, some of what is in it, and what it is ("": nothing)."""
     return [
         (
             name,
             [row[place] for row in found.rows if "".join(row[place : place + 1]).strip()][:SAMPLES],
-            preview.mapping.get(name, ""),
+            mapping.get(name, ""),
         )
         for place, name in enumerate(found.columns)
     ]

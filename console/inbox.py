@@ -7,13 +7,20 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
-from messaging.models import Contact, Conversation, ConversationStatus, Message
-from messaging.search import conversations as in_conversations
+from console.conversation_filter import ConversationFilter
+from messaging.models import (
+    Contact,
+    Conversation,
+    Direction,
+    Message,
+    Note,
+)
 from messaging.search import hits as search_hits
 from messaging.threads import look_around, newest, rows_of_thread, with_people_and_files
-from units.models import Unit
+from units.models import Unit, User
 
 ROWS = 40
 MESSAGES = 40
@@ -51,40 +58,39 @@ class Page[T]:
     is_first: bool
 
 
-def conversations(unit: Unit, *, show: str = "open", search: str = "", before: str = "") -> Page[Conversation]:
-    """A page of the list, newest first. `show`: open, unread or all. `search`: words of a name or a message, or digits.
+def conversation_of(unit: Unit, conversation_id: UUID) -> Conversation:
+    """Raises Http404 for what is not there or not the unit's."""
+    rows = Conversation.objects.select_related("contact", "assigned_to").prefetch_related("contact__addresses")
+    return get_object_or_404(rows, unit=unit, id=conversation_id)
+
+
+def conversations(unit: Unit, person: User, wanted: ConversationFilter, *, before: str = "") -> Page[Conversation]:
+    """A page of the list as `person` wants it, newest first.
 
     Rows carry `last`, what the preview says of the newest message besides its text (None without one), `order`, and
     `hit`, the message that was found (None where the contact was).
     """
     rows = (
         Conversation.objects.filter(unit=unit)
-        .select_related("contact")
-        .prefetch_related("contact__addresses")
+        .select_related("contact", "assigned_to")
+        .prefetch_related("contact__addresses", "labels")
         .annotate(last=newest())
         .order_by("-last_message_at", "-id")
     )
-    if show == "open":
-        rows = rows.exclude(status=ConversationStatus.RESOLVED)
-    elif show == "unread":
-        rows = rows.filter(unread_count__gt=0)
-    rows = rows.filter(matching(unit, search, "contact__"))
-    found = list(_before(rows, "last_message_at", before)[: ROWS + 1])
+    found = list(_before(wanted.apply(rows, unit, person), "last_message_at", before)[: ROWS + 1])
     page = found[:ROWS]
-    hits = search_hits(page, unit, search) if search.strip() else {}
+    hits = search_hits(page, unit, wanted.q) if wanted.q else {}
     for row in page:
         row.order = sort_key(row.last_message_at, row.id)
         row.hit = hits.get(row.id)
     return Page(page, page[-1].order if len(found) > ROWS else "", not before)
 
 
-def matching(unit: Unit, search: str, prefix: str = "") -> Q:
-    """Condition for `search`: on contacts, or, with `prefix` "contact__", on conversations, also by what was said."""
+def matching(unit: Unit, search: str) -> Q:
+    """Condition for `search` on contacts."""
     search = search.strip()
     if not search:
         return Q()
-    if prefix:
-        return in_conversations(unit, search)
     return Q(id__in=Contact.objects.filter(unit=unit).matching(unit.pk, search).order_by().values("id"))
 
 
@@ -96,18 +102,54 @@ class Day:
     order: str
 
 
-def older_messages(conversation: Conversation, *, before: str = "") -> Page[Message | Day]:
-    """A page of the thread, oldest first, with a separator above each day; `next` leads further back."""
+@dataclass(frozen=True, slots=True)
+class UnreadLine:
+    """The separator above the first message that nobody has seen yet."""
+
+    unread: int
+    order: str
+
+
+type ThreadRow = Message | Note | Day | UnreadLine
+
+
+def older_messages(conversation: Conversation, *, before: str = "") -> Page[ThreadRow]:
+    """A page of the thread, oldest first: messages, the notes between them, and a separator above each day.
+
+    `next` leads further back. The newest page has a line above what is unread, as far as that begins in it.
+    """
     rows = _thread(conversation).order_by("-happened_at", "-id")
     found = list(_before(rows, "happened_at", before)[: MESSAGES + 1])
     page = found[:MESSAGES]
-    further = sort_key(page[-1].happened_at, page[-1].id) if len(found) > MESSAGES else ""
-    return Page(_with_days(page[::-1]), further, not before)
+    notes = _before(_notes(conversation), "created_at", before)
+    further = ""
+    if len(found) > MESSAGES:
+        further = sort_key(page[-1].happened_at, page[-1].id)
+        notes = notes.filter(created_at__gte=page[-1].happened_at)
+    rows_of_page = _in_order(page[::-1], notes)
+    if not before and (line := _unread_line(page, conversation.unread_count)):
+        rows_of_page = sorted([*rows_of_page, line], key=_order)
+    return Page(rows_of_page, further, not before)
 
 
-def some_messages(conversation: Conversation, ids: Iterable[UUID]) -> Page[Message | Day]:
-    """These messages of the thread, as far as they belong to it."""
-    return Page(_with_days(_thread(conversation).filter(id__in=ids).order_by("happened_at", "id")), "", False)
+def some_messages(conversation: Conversation, ids: Sequence[UUID]) -> Page[ThreadRow]:
+    """These messages and notes of the thread, as far as they belong to it."""
+    messages = _thread(conversation).filter(id__in=ids).order_by("happened_at", "id")
+    return Page(_in_order(messages, _notes(conversation).filter(id__in=ids)), "", False)
+
+
+def rows_context(unit: Unit, conversation: Conversation, ids: Sequence[UUID]) -> dict[str, Any]:
+    """What messages.html needs to show these messages and notes; which of them are `gone`, as a note may be."""
+    page = some_messages(conversation, ids)
+    found = {getattr(row, "id", None) for row in page.rows}
+    gone = [each for each in ids if each not in found]
+    return {
+        "unit": unit,
+        "conversation": conversation,
+        "contact": conversation.contact,
+        "thread": page,
+        "gone": gone,
+    }
 
 
 def _thread(conversation: Conversation) -> QuerySet[Message]:
@@ -116,15 +158,32 @@ def _thread(conversation: Conversation) -> QuerySet[Message]:
     return with_people_and_files(rows_of_thread(messages))
 
 
-def _with_days(messages: Iterable[Message]) -> list[Message | Day]:
-    rows: list[Message | Day] = []
-    last_day = None
-    for message in look_around(messages):
-        day = timezone.localdate(message.happened_at)
-        if day != last_day:
-            midnight = timezone.make_aware(datetime.combine(day, time.min))
-            rows.append(Day(day, sort_key(midnight)))
-            last_day = day
-        message.order = sort_key(message.happened_at, message.id)  # type: ignore[attr-defined]
-        rows.append(message)
-    return rows
+def _notes(conversation: Conversation) -> QuerySet[Note]:
+    return Note.objects.filter(conversation=conversation, unit_id=conversation.unit_id).select_related("author")
+
+
+def _order(row: ThreadRow) -> str:
+    return row.order  # type: ignore[union-attr]
+
+
+def _in_order(messages: Iterable[Message], notes: Iterable[Note]) -> list[ThreadRow]:
+    """By time, with the days."""
+    moments: list[tuple[datetime, Message | Note]] = [(row.happened_at, row) for row in look_around(messages)]
+    moments += [(note.created_at, note) for note in notes]
+    days = {timezone.localdate(moment) for moment, _ in moments}
+    rows: list[ThreadRow] = []
+    for day in days:
+        midnight = timezone.make_aware(datetime.combine(day, time.min))
+        rows.append(Day(day, sort_key(midnight)))
+    for moment, row in moments:
+        row.order = sort_key(moment, row.id)  # type: ignore[union-attr]
+        rows.append(row)
+    return sorted(rows, key=_order)
+
+
+def _unread_line(newest_first: Sequence[Message], unread: int) -> UnreadLine | None:
+    """None where nothing is unread, or where it begins further back than this page."""
+    received = [row for row in newest_first if row.direction == Direction.INBOUND and row.deleted_at is None]
+    if not 0 < unread <= len(received):
+        return None
+    return UnreadLine(unread, sort_key(received[unread - 1].happened_at))

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -18,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from attention.episodes import count_now
 from messaging.models import Conversation
 from units.access import unit_for
 from units.models import Unit, UnitFeed, User
@@ -84,11 +85,11 @@ def render_page(
 ) -> HttpResponse:
     """A whole page: `template` inside the shell.
 
-    `section` is marked in the rail: inbox, campaigns, contacts or number.
+    `section` is marked in the rail: inbox, campaigns, contacts, attention, overview, settings, number or
+    profile.
     `live_seq` is read before the page's own rows are (a QuerySet in `context` runs only while rendering), so the
-    browser asks again for what changes meanwhile rather than missing it.
+    browser asks again for what changes meanwhile rather than missing it. Whose rows are read earlier, brings it along.
     """
-    feed = UnitFeed.objects.filter(unit=unit).values_list("last_seq", flat=True).first()
     return render(
         request,
         template,
@@ -96,12 +97,18 @@ def render_page(
             "unit": unit,
             "section": section,
             "live_url": settings.LIVE_URL,
-            "live_seq": feed or 0,
+            "live_seq": context["live_seq"] if "live_seq" in context else last_seq(unit),
             "units": Unit.objects.of_member(request.user).select_related("connection"),
             "unread": unread_conversations(unit),
+            "attention": count_now(unit.pk),
         }
         | context,
     )
+
+
+def last_seq(unit: Unit) -> int:
+    """The number of the latest live event."""
+    return UnitFeed.objects.filter(unit=unit).values_list("last_seq", flat=True).first() or 0
 
 
 def unread_conversations(unit: Unit) -> int:
@@ -118,6 +125,12 @@ def render_dialog(
     return render_page(request, unit, template, section, {"layout": "console/dialog_page.html"} | context)
 
 
+class SeeOther(HttpResponseRedirect):
+    """Go on with GET, whatever was sent."""
+
+    status_code = 303
+
+
 def go_to(request: ConsoleRequest, url: str) -> HttpResponse:
     """Leave for `url`, from a form sent by htmx as from a plain one."""
-    return HttpResponseClientRedirect(url) if request.htmx else HttpResponse(status=303, headers={"Location": url})
+    return HttpResponseClientRedirect(url) if request.htmx else SeeOther(url)

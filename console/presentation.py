@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from attention.models import Kind
 from campaigns.models import CampaignStatus, RecipientStatus
 from messaging.models import Direction, MessageStatus
 from units.models import ConnectionStatus
@@ -144,7 +145,31 @@ RECIPIENT: dict[str, Look] = {
     RecipientStatus.CANCELLED: Look("ban"),
 }
 
+# Whether campaigns go to a contact; keyed by `console.contacts.standing`.
+CONSENT: dict[str, Look] = {
+    "blocked": Look("ban", "danger", _("Blocked")),
+    "out": Look("ban", "neutral", pgettext_lazy("consent", "Opted out")),
+    "absent": Look("phone-off", "warn", pgettext_lazy("consent", "Not on WhatsApp")),
+    "accepts": Look("check", "ok", pgettext_lazy("consent", "Accepts")),
+}
+
+# What needs a person, by `attention.models.Kind`, the gravest first; and an outgoing webhook that was switched off.
+WEBHOOK_OFF = "webhook_off"
+ATTENTION: dict[str, Look] = {
+    Kind.DISCONNECTED: Look("unplug", "danger"),
+    Kind.UNCONFIRMED: Look("circle-question-mark", "warn"),
+    Kind.FAILED: Look("circle-alert", "danger"),
+    Kind.LATE: Look("clock", "warn"),
+    Kind.HELD: Look("pause", "warn"),
+    Kind.MEDIA: Look("image-off"),
+    Kind.DEAD_LETTERS: Look("file-exclamation-point"),
+    WEBHOOK_OFF: Look("webhook"),
+}
+# A campaign's recipient who has answered, whatever the ticks say.
+REPLIED = Look("reply", "ok", pgettext_lazy("recipient", "Replied"))
+
 LOOKS = [
+    *ATTENTION.values(),
     *CONNECTION.values(),
     *TICKS.values(),
     *KINDS.values(),
@@ -156,4 +181,5 @@ LOOKS = [
     *CALLS.values(),
     *CAMPAIGN.values(),
     *RECIPIENT.values(),
+    *CONSENT.values(),
 ]

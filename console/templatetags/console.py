@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.templatetags.static import static
@@ -18,6 +19,7 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from console import presentation
+from console.contacts import Filters, standing
 from console.markup import to_html
 from console.presentation import Look
 from messaging.models import Contact, Conversation, Message
@@ -29,8 +31,6 @@ from units.models import WhatsAppConnection
 register = template.Library()
 
 AVATARS = 5
-# After this long without an answer a conversation shows the hourglass.
-ANSWER_GOAL = timedelta(minutes=30)
 
 
 @register.simple_tag
@@ -62,6 +62,12 @@ def first_name(contact: Contact) -> str:
     if contact.is_group:
         return called(contact)
     return (contact.name.split() or [called(contact)])[0]
+
+
+@register.filter
+def first_word(text: str) -> str:
+    """Of a colleague's name, where there is room for no more."""
+    return (text.split() or [""])[0]
 
 
 @register.filter
@@ -97,8 +103,24 @@ def look(thing: Any) -> Look:
         "Campaign": presentation.CAMPAIGN,
         "CampaignRecipient": presentation.RECIPIENT,
     }
+    if type(thing).__name__ == "CampaignRecipient" and thing.replied_at:
+        return presentation.REPLIED
     found = tables[type(thing).__name__][thing.status]
     return Look(found.icon, found.tone, found.label or thing.get_status_display())
+
+
+@register.filter
+def consent_look(contact: Contact) -> Look:
+    """Whether campaigns go to a contact, which has `opted_out` and its addresses."""
+    return standing(contact)
+
+
+@register.simple_tag
+def sorted_query(filters: Filters, key: str) -> str:
+    """The query of the list of contacts in the order of `key`; once more: the other way round."""
+    falls = f"-{key}"
+    first, other = (falls, key) if key in ("talked", "since") else (key, falls)
+    return urlencode([*filters.chosen, ("sort", other if filters.sort == first else first)])
 
 
 @register.filter
@@ -212,13 +234,17 @@ def poll_options(message: Message) -> list[dict[str, Any]]:
 
 @register.filter
 def grouped(reactions: Sequence[Reaction]) -> list[dict[str, Any]]:
-    """Reactions as they hang on a bubble: {emoji, count, who} each, in the order of their first."""
+    """Reactions as they hang on a bubble: {emoji, count, who, mine} each, in the order of their first."""
     groups: dict[str, list[str]] = {}
+    mine = {reaction.emoji for reaction in reactions if reaction.from_me}
     for reaction in reactions:
         who = called(reaction.contact) if reaction.contact else _("You")
         # What is sent as a reaction is the sender's to choose.
         groups.setdefault(Truncator(reaction.emoji).chars(12), []).append(who)
-    return [{"emoji": emoji, "count": len(who), "who": ", ".join(who)} for emoji, who in groups.items()]
+    return [
+        {"emoji": emoji, "count": len(who), "who": ", ".join(who), "mine": emoji in mine}
+        for emoji, who in groups.items()
+    ]
 
 
 @register.filter
@@ -293,9 +319,9 @@ def waited(since: datetime) -> str:
 
 
 @register.filter
-def overdue(since: datetime | None) -> bool:
-    """Whether somebody has waited longer than the goal."""
-    return since is not None and timezone.now() - since > ANSWER_GOAL
+def overdue(since: datetime | None, goal: int) -> bool:
+    """Whether somebody has waited longer than the unit's goal, in minutes."""
+    return since is not None and timezone.now() - since > timedelta(minutes=goal)
 
 
 @register.filter

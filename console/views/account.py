@@ -7,10 +7,12 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.decorators.http import require_http_methods
 
+from console.connection import needs_a_person
 from console.forms import ForgottenPasswordForm, LoginForm
 from console.pages import ConsoleRequest
 from units.logins import ask_for_password
-from units.models import Unit
+from units.models import Role
+from units.roles import ALLOWED, Action
 
 
 class Login(LoginView):
@@ -40,8 +42,10 @@ class SetPassword(PasswordResetConfirmView):
 
 @login_required
 def home(request: ConsoleRequest) -> HttpResponse:
-    """The first unit of the person, or a page that says there is none."""
-    unit = Unit.objects.of_member(request.user).first()
-    if unit is None:
+    """The first unit of the person: its inbox, or its number when that waits for somebody to connect it."""
+    membership = request.user.memberships.select_related("unit__connection").order_by("unit__name", "unit").first()
+    if membership is None:
         return render(request, "console/no_unit.html")
-    return redirect("console:inbox", unit.id)
+    may_connect = Action.WRITE_NUMBER in ALLOWED[Role(membership.role)]
+    is_away = may_connect and needs_a_person(membership.unit.connection)
+    return redirect("console:number" if is_away else "console:inbox", membership.unit_id)

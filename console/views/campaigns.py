@@ -1,34 +1,39 @@
-"""Campaigns: the list, a new one, and one under way."""
+"""Campaigns: the list, the rehearsal of one, and one under way."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from campaigns import audience
 from campaigns.exports import recipient_rows
-from campaigns.models import Campaign, CampaignStatus
+from campaigns.models import Campaign, CampaignStatus, CampaignVariant
 from campaigns.outlook import outlook
-from campaigns.rehearsal import rehearse, timing
-from campaigns.results import results
+from campaigns.rehearsal import Timing, rehearse, timing
+from campaigns.results import Figures, recent_results
 from campaigns.serializers import reasons
 from campaigns.services import CampaignService, NotPossible
 from console import campaigns as reading
-from console.campaign_forms import CampaignForm, ConfirmForm, FinishForm, chosen_audience
-from console.contacts import contacts
-from console.forms import local_input
+from console.campaign_charts import chart
+from console.campaign_drafts import left_out
+from console.campaign_forms import ConfirmForm, FinishForm
+from console.campaign_recipients import MOST_SHOWN, ROWS, filters, recipients
+from console.forms import time_of
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from crm_whatsapp.csv_export import csv_response
 from messaging.contacts.segments import InvalidFilter
 from messaging.holds import hold_of_campaigns
-from messaging.models import Contact
+from messaging.media.serving import serve_attachment
+from messaging.models import Attachment
 from messaging.phones import InvalidPhone
 from units.models import Unit
 from units.roles import Action
@@ -38,8 +43,8 @@ C = CampaignStatus
 ACTIONS = {
     C.DRAFT: ("start", "schedule", "test", "clone", "archive"),
     C.SCHEDULED: ("start", "unschedule", "test", "cancel"),
-    C.PROCESSING: ("pause", "cancel"),
-    C.PAUSED: ("resume", "test", "cancel"),
+    C.PROCESSING: ("pause", "retry", "clone", "cancel"),
+    C.PAUSED: ("resume", "retry", "test", "clone", "cancel"),
     C.COMPLETED: ("retry", "clone", "archive"),
     C.CANCELLED: ("clone", "archive"),
     C.FAILED: ("clone", "archive"),
@@ -49,128 +54,87 @@ EDITABLE = (C.DRAFT, C.SCHEDULED, C.PAUSED)
 TYPED_ABOVE = 1000
 
 
-def _campaign(unit: Unit, campaign_id: UUID) -> Campaign:
+def campaign_of(unit: Unit, campaign_id: UUID) -> Campaign:
+    """A campaign of the unit. Http404 when there is no such one here."""
     return get_object_or_404(Campaign.objects.select_related("created_by"), unit=unit, id=campaign_id)
 
 
 def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
     """The part of the page that changes by itself."""
-    told = results(campaign)
-    ahead = outlook(campaign)
-    people = reading.Progress(campaign.progress(), told.figures.replied, told.figures.opted_out)
+    told = recent_results(campaign)
+    people = reading.Progress(told.figures)
+    ahead = outlook(campaign, left=people.left)
     waits = campaign.status in (C.DRAFT, C.SCHEDULED)
     offered = ("unarchive", "clone") if campaign.archived_at else ACTIONS.get(C(campaign.status), ())
     may_steer = Action.WRITE_CAMPAIGNS in unit.allowed
+    may_fail = "retry" in offered and (told.figures.failed or told.skipped.get("unsettled"))
+    again = CampaignService(campaign).may_be_retried().count() if may_fail else 0
     return {
         "unit": unit,
         "campaign": campaign,
+        "look": reading.look_of(campaign, ahead.hold),
         "people": people,
         # Before the start the audience has no rows yet.
         "reach": audience.recent_count(campaign).people if waits else people.left,
         "waits": waits,
-        "results": told,
+        "again": again,
         "hold": ahead.hold,
+        "way_out": reading.WAYS_OUT.get(ahead.hold.code) if ahead.hold else None,
         "ends_at": ahead.ends_at,
         "can_edit": may_steer and campaign.status in EDITABLE and campaign.archived_at is None,
-        "actions": [action for action in offered if may_steer and (action != "retry" or people.failed)],
+        "actions": [action for action in offered if may_steer and (action != "retry" or again)],
+        "results": told,
     }
 
 
-def _recipients(request: ConsoleRequest, campaign: Campaign) -> dict[str, Any]:
-    show = request.GET.get("show", "all")
+def _progress(unit: Unit, campaign: Campaign) -> dict[str, Any]:
+    context = _live(unit, campaign)
+    told = context["results"]
+    return context | {
+        "speed": reading.speed(campaign, unit.connection),
+        "by_text": [variant for variant in told.variants if variant.label],
+        "chart": chart(told),
+        "why_failed": reasons(told.failed),
+        "why_skipped": reasons(told.skipped),
+    }
+
+
+def _recipients(request: ConsoleRequest, campaign: Campaign, figures: Figures | None = None) -> dict[str, Any]:
+    show, search = request.GET.get("show", "all"), request.GET.get("q", "").strip()
+    shown = request.GET.get("shown", "")
+    number = min(int(shown), MOST_SHOWN) if shown.isdigit() and len(shown) < 6 else ROWS
     try:
         after = UUID(request.GET["after"]) if "after" in request.GET else None
     except ValueError as error:
         raise Http404 from error
+    found = recipients(campaign, show=show, search=search, after=after, number=ROWS if after else max(number, ROWS))
     return {
-        "list": reading.recipients(campaign, show=show, after=after),
+        "list": found,
         "show": show,
-        "filters": {key: label for key, (label, _statuses) in reading.RECIPIENT_FILTERS.items()},
+        "q": search,
+        # How many are on the page then; beyond the most it is left as it is.
+        "shown": len(found.rows) + (number if after else 0),
+        "most_shown": MOST_SHOWN,
+        "filters": [] if after else filters(figures or recent_results(campaign).figures),
     }
 
 
 @require_GET
 @unit_view(Action.READ_CAMPAIGNS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """The list, newest first; with `archived`, what was put away."""
-    archived = "archived" in request.GET
-    context: dict[str, Any] = {"campaigns": reading.campaigns(unit, archived=archived), "archived": archived}
+    """The list, newest first: of a filter, of a search, or what was put away."""
+    show = "archived" if "archived" in request.GET else request.GET.get("show", "all")
+    listing = reading.campaigns(unit, show=show, search=request.GET.get("q", "").strip()[:120])
     if request.htmx:
-        return render(request, "console/campaigns/rows.html", {"unit": unit} | context)
-    context["any_archived"] = Campaign.objects.filter(unit=unit, archived_at__isnull=False).exists()
-    return render_page(request, unit, "console/campaigns/page.html", "campaigns", context)
-
-
-@require_http_methods(["GET", "POST"])
-@unit_view(Action.WRITE_CAMPAIGNS)
-def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """Write a campaign and say who receives it. Nothing is sent before the confirmation that follows."""
-    return _write(request, unit, None)
-
-
-@require_http_methods(["GET", "POST"])
-@unit_view(Action.WRITE_CAMPAIGNS)
-def edit(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
-    """Change one that has not been sent, or that is paused: then for whoever has not got it."""
-    return _write(request, unit, _campaign(unit, campaign_id))
-
-
-def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> HttpResponse:
-    sent = (request.POST, request.FILES) if request.method == "POST" else ()
-    form = CampaignForm(unit, *sent, campaign=campaign)
-    if form.is_valid():
-        try:
-            if campaign is None:
-                campaign = CampaignService.create(
-                    unit=unit, contacts=form.people(), created_by=request.user, **form.changes()
-                )
-            else:
-                CampaignService(campaign).edit(**form.changes())
-        except NotPossible as refused:
-            form.add_error(refused.field if refused.field in form.fields else None, str(refused.message))
-        else:
-            if campaign.started_at:
-                messages.success(request, _("Saved."))
-                return redirect("console:campaign", unit.id, campaign.id)
-            # A draft in any case: a time is set, like a start, only by the confirmation that states how many people.
-            at = form.cleaned_data["scheduled_at"]
-            query = "?" + urlencode({"at": local_input(at)}) if at else ""
-            return redirect(reverse("console:campaign-rehearsal", args=[unit.id, campaign.id]) + query)
-    context = {
-        "form": form,
-        "campaign": campaign,
-        "everybody": form.everybody.count(),
-        "variables": ["primeiro_nome", "nome", "telefone", *unit.attributes.values_list("key", flat=True)],
-        **_choice(request, unit, form.initial.get("contacts", [])),
-    }
-    return render_page(request, unit, "console/campaigns/new.html", "campaigns", context)
-
-
-@require_POST
-@unit_view(Action.READ_CAMPAIGNS)
-def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """How the campaign on the form reads for one of its people, how many those are, and who is left out."""
-    form = CampaignForm(unit, request.POST)
-    form.full_clean()
-    place = request.POST.get("person", "0")
-    told = reading.draft(
-        unit,
-        request.POST.get("content", "").strip(),
-        request.POST.get("opt_out_line", "").strip(),
-        chosen_audience(form.cleaned_data),
-        place=int(place) if place.isdigit() and len(place) < 7 else 0,
-        # The file itself stays in the browser until the form is sent.
-        has_file=bool(request.POST.get("with_file")),
-    )
-    context = {"unit": unit, "draft": told, "excluded": reasons(told.tally.excluded), "to": request.POST.get("to")}
-    return render(request, "console/campaigns/check.html", context)
+        return render(request, "console/campaigns/list.html", {"unit": unit, "listing": listing})
+    return render_page(request, unit, "console/campaigns/page.html", "campaigns", {"listing": listing})
 
 
 @require_http_methods(["GET", "POST"])
 @unit_view(Action.READ_CAMPAIGNS, writes=Action.WRITE_CAMPAIGNS)
 def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """Who gets it, when it ends and what can go wrong. POST: take the pace that was found for a time to finish by."""
-    campaign = _campaign(unit, campaign_id)
+    campaign = campaign_of(unit, campaign_id)
     if campaign.started_at:
         return redirect("console:campaign", unit.id, campaign.id)
     problem = ""
@@ -188,7 +152,7 @@ def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRes
     context = _live(unit, campaign) if told else {"campaign": campaign}
     context |= {
         "rehearsal": told,
-        "excluded": reasons(told.tally.excluded) if told else [],
+        "left_out": left_out(told.tally) if told else [],
         "problem": problem,
         "finish_form": finish,
         "at": request.GET.get("at", ""),
@@ -200,45 +164,31 @@ def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRes
 @unit_view(Action.MOVE_CONTACTS)
 def export(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> Any:
     """All recipients as a file for a spreadsheet."""
-    campaign = _campaign(unit, campaign_id)
+    campaign = campaign_of(unit, campaign_id)
     return csv_response(f"{campaign.name}.csv", recipient_rows(campaign, campaign.recipients.all()))
 
 
-@require_GET
-@unit_view(Action.READ_CONTACTS)
-def pick(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """Contacts to choose from: those chosen already, then those who match the search."""
-    return render(request, "console/campaigns/picker.html", {"unit": unit} | _choice(request, unit))
+@require_safe
+@unit_view(Action.READ_CAMPAIGNS)
+def file(request: ConsoleRequest, unit: Unit, attachment_id: UUID) -> HttpResponseBase:
+    """A file that a campaign sends; of the unit, or there is none (I7)."""
+    return serve_attachment(request, get_object_or_404(Attachment, unit=unit, id=attachment_id))
 
 
-def _choice(request: ConsoleRequest, unit: Unit, already: list[str] | None = None) -> dict[str, Any]:
-    sent = request.POST if request.method == "POST" else request.GET
-    ids = [value for value in sent.getlist("contacts") if _is_uuid(value)] or already or []
-    chosen = list(Contact.objects.filter(unit=unit, id__in=ids).prefetch_related("addresses").order_by("name", "id"))
-    taken = {contact.id for contact in chosen}
-    found = contacts(unit, search=sent.get("q", ""))
-    return {
-        "chosen": chosen,
-        "offered": [contact for contact in found.rows if contact.id not in taken],
-        "more": bool(found.next),
-        "q": sent.get("q", ""),
-    }
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
+def _texts(campaign: Campaign) -> list[tuple[str, Campaign | CampaignVariant]]:
+    """Letter and text of each variant; no letter when there is only one."""
+    others = list(campaign.variants.select_related("attachment").order_by("position"))
+    return [(str(CampaignVariant(position=0)) if others else "", campaign), *((str(one), one) for one in others)]
 
 
 @require_GET
 @unit_view(Action.READ_CAMPAIGNS)
 def detail(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """One campaign under way."""
-    campaign = _campaign(unit, campaign_id)
-    context = _live(unit, campaign) | _recipients(request, campaign)
+    campaign = campaign_of(unit, campaign_id)
+    context = _progress(unit, campaign)
+    context |= _recipients(request, campaign, context["results"].figures)
+    context["variants"] = _texts(campaign)
     step = request.GET.get("confirm")
     if step in context["actions"]:
         query = urlencode({"at": request.GET.get("at", "")})
@@ -250,14 +200,14 @@ def detail(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRespon
 @unit_view(Action.READ_CAMPAIGNS)
 def progress(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
     """The part of a campaign's page that changes by itself."""
-    return render(request, "console/campaigns/live.html", _live(unit, _campaign(unit, campaign_id)))
+    return render(request, "console/campaigns/live.html", _progress(unit, campaign_of(unit, campaign_id)))
 
 
 @require_GET
 @unit_view(Action.READ_CAMPAIGNS)
-def recipients(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
-    """Rows of recipients, of a filter or after a cursor."""
-    campaign = _campaign(unit, campaign_id)
+def people(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
+    """Recipients of a filter, of a search, or after a cursor."""
+    campaign = campaign_of(unit, campaign_id)
     template = "recipient_rows" if "after" in request.GET else "recipients"
     context = {"unit": unit, "campaign": campaign} | _recipients(request, campaign)
     return render(request, f"console/campaigns/{template}.html", context)
@@ -267,7 +217,7 @@ def recipients(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRe
 @unit_view(Action.WRITE_CAMPAIGNS)
 def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> HttpResponse:
     """GET: what the action would mean, in people. POST: do it."""
-    campaign = _campaign(unit, campaign_id)
+    campaign = campaign_of(unit, campaign_id)
     if action not in STEPS:
         raise Http404
     context = _live(unit, campaign)
@@ -293,10 +243,21 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
                 messages.success(request, _("The test is on its way. The chat shows when it arrives."))
             where = reverse("console:campaign", args=[unit.id, shown.id])
             return go_to(request, reverse("console:campaigns", args=[unit.id]) if action == "archive" else where)
-    if not error and action in ("start", "resume"):
-        context |= {"timing": timing(campaign, reach), "hold": hold_of_campaigns(unit.connection)}
+    if not error and action in ("start", "schedule", "resume"):
+        starts_at = time_of(str(request.GET.get("at", ""))) if action == "schedule" else None
+        context |= {
+            # Of a time that is only typed into the dialog nobody knows the end yet.
+            "timing": _timing(campaign, reach, starts_at) if action != "schedule" or starts_at else None,
+            "hold": hold_of_campaigns(unit.connection),
+        }
     context |= {"action": action, "form": form, "error": error}
     return render_dialog(request, unit, f"console/campaigns/confirm_{action}.html", "campaigns", context)
+
+
+def _timing(campaign: Campaign, people: int, starts_at: datetime | None) -> Timing:
+    if starts_at:
+        campaign.scheduled_at = starts_at
+    return timing(campaign, people)
 
 
 def _retry(service: CampaignService, data: dict[str, Any]) -> Campaign:

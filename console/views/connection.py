@@ -8,12 +8,19 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.models import Campaign, CampaignStatus
-from console.connection import STEPS, STEPS_DONE, scene_of, today_of
-from console.connection_forms import GroupsForm, LaterForm, PaceForm, PhoneForm, WaitingForm
+from console.connection import (
+    STEPS,
+    STEPS_DONE,
+    Scene,
+    helpers_of,
+    is_used_elsewhere,
+    scene_for,
+)
+from console.connection_forms import LaterForm, PhoneForm, WaitingForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from console.templatetags.console import when
 from messaging import breaker, stale
@@ -22,13 +29,19 @@ from messaging.phones import InvalidPhone, parse_phone
 from units.gateways.errors import GatewayError
 from units.models import Unit, WhatsAppConnection
 from units.roles import Action
-from units.services import GROUPS_TOLD_LATER, ConnectionService
+from units.services import ConnectionService
 from units.steps import QR_LIFETIME
 
+IN_USE = gettext_lazy("This number is already connected to another unit. Disconnect it there or use another.")
 
-def _panel(connection: WhatsAppConnection, form: PhoneForm | None = None, error: str = "") -> dict[str, Any]:
+
+def _panel(
+    unit: Unit, connection: WhatsAppConnection, form: PhoneForm | None = None, error: str = ""
+) -> dict[str, Any]:
     """The context of the panel, which changes by itself."""
-    scene = scene_of(connection)
+    scene = scene_for(connection, unit)
+    may_connect = Action.WRITE_NUMBER in unit.allowed
+    is_away = scene == Scene.DISCONNECTED
     seconds = 0
     if connection.qr_expires_at:
         seconds = max(0, round((connection.qr_expires_at - timezone.now()).total_seconds()))
@@ -41,29 +54,39 @@ def _panel(connection: WhatsAppConnection, form: PhoneForm | None = None, error:
         "seconds": seconds,
         "lifetime": int(QR_LIFETIME.total_seconds()),
         "form": form or PhoneForm(),
-        "groups_form": GroupsForm(instance=connection),
         "waiting": stale.waiting(connection).count(),
         "error": error,
+        # Never connected: there is nothing to set yet.
+        "is_new": not connection.phone_number,
+        "in_use": may_connect and connection.is_connected and is_used_elsewhere(unit, connection.phone_number),
+        "helpers": [] if may_connect else helpers_of(unit),
+    } | (_what_waits(unit) if is_away else {})
+
+
+def _what_waits(unit: Unit) -> dict[str, int]:
+    """For the number to be back: campaigns that run, and answers."""
+    return {
+        "running": Campaign.objects.filter(unit=unit, status=CampaignStatus.PROCESSING).count(),
+        "replies": Message.objects.filter(unit=unit).waiting().exclude(origin=Origin.CAMPAIGN).count(),
     }
 
 
-def _page(request: ConsoleRequest, unit: Unit, context: dict[str, Any], pace: PaceForm | None = None) -> HttpResponse:
-    settings = {"pace_form": pace or PaceForm(instance=unit.connection), "today": today_of(unit.connection)}
-    return render_page(request, unit, "console/connection/page.html", "number", settings | context)
+def _page(request: ConsoleRequest, unit: Unit, context: dict[str, Any]) -> HttpResponse:
+    return render_page(request, unit, "console/connection/page.html", "number", context)
 
 
 @require_GET
 @unit_view(Action.READ_NUMBER)
 def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The connection page."""
-    return _page(request, unit, _panel(unit.connection))
+    return _page(request, unit, _panel(unit, unit.connection))
 
 
 @require_GET
 @unit_view(Action.READ_NUMBER)
 def panel(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The part of the connection page that changes by itself."""
-    return render(request, "console/connection/panel.html", {"unit": unit} | _panel(unit.connection))
+    return render(request, "console/connection/panel.html", {"unit": unit} | _panel(unit, unit.connection))
 
 
 @require_GET
@@ -81,43 +104,18 @@ def connect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     error, connection = "", unit.connection
     if form.is_valid():
         try:
-            number = form.cleaned_data["phone_number"]
-            connection = ConnectionService(unit).connect(phone_number=parse_phone(number) if number else None)
+            typed = form.cleaned_data["phone_number"]
+            number = parse_phone(typed) if typed else None
+            if number and is_used_elsewhere(unit, number):
+                form.add_error("phone_number", IN_USE)
+            else:
+                connection = ConnectionService(unit).connect(phone_number=number)
         except InvalidPhone as invalid:
             form.add_error("phone_number", str(invalid.message))
         except GatewayError as failed:
             error = str(failed.sentence)
             connection.refresh_from_db()
-    return _answer(request, unit, _panel(connection, form, error))
-
-
-@require_POST
-@unit_view(Action.WRITE_NUMBER)
-def groups(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """Show the number's groups, or no longer."""
-    form = GroupsForm(request.POST)
-    form.full_clean()
-    try:
-        ConnectionService(unit).show_groups(form.cleaned_data["groups_enabled"])
-    except GatewayError as failed:
-        unit.connection.refresh_from_db()
-        return _answer(request, unit, _panel(unit.connection, error=f"{failed.sentence} {GROUPS_TOLD_LATER}"))
-    messages.success(request, _("Saved."))
-    return redirect("console:number", unit.id)
-
-
-@require_POST
-@unit_view(Action.WRITE_NUMBER)
-def pace(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """Another pace; it counts from the next message on."""
-    form = PaceForm(request.POST, instance=unit.connection)
-    if not form.is_valid():
-        # What was typed stays in the form; the page around it shows what is kept.
-        unit.connection.refresh_from_db()
-        return _page(request, unit, _panel(unit.connection), form)
-    form.save()
-    messages.success(request, _("Saved. It counts from the next message on."))
-    return redirect("console:number", unit.id)
+    return _answer(request, unit, _panel(unit, connection, form, error))
 
 
 @require_POST
@@ -179,10 +177,11 @@ def disconnect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
             error = str(failed.sentence)
         else:
             return go_to(request, request.path.removesuffix("/disconnect"))
+    waits = _what_waits(unit)
     context = {
         "connection": unit.connection,
-        "campaigns": Campaign.objects.filter(unit=unit, status=CampaignStatus.PROCESSING).count(),
-        "replies": Message.objects.filter(unit=unit).waiting().exclude(origin=Origin.CAMPAIGN).count(),
+        "campaigns": waits["running"],
+        "replies": waits["replies"],
         "error": error,
     }
     return render_dialog(request, unit, "console/connection/disconnect.html", "number", context)

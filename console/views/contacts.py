@@ -13,17 +13,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from campaigns.models import CampaignRecipient
 from console.contact_forms import ContactDetailsForm, ReasonForm
+from console.contacts import Filters, people
 from console.contacts import contact as contact_of
-from console.contacts import contacts
 from console.forms import ContactForm
+from console.imports import running
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from console.templatetags.console import called
 from console.views.inbox import conversation_url
+from messaging import merging
 from messaging.contacts import consent
-from messaging.models import Contact, OptOutSource
+from messaging.models import Contact, ContactMerge, Conversation, Message, OptOutSource
+from messaging.people import delete_contact
 from units.models import Unit, User
 from units.roles import Action
+
+# Of a contact, the latest.
+CAMPAIGNS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,16 @@ STEPS = {
 @require_GET
 @unit_view(Action.READ_CONTACTS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """The list, by name; with `q`, those who match; with `after`, the rows that follow."""
-    search, after = request.GET.get("q", ""), request.GET.get("after", "")
-    context = {"list": contacts(unit, search=search, after=after), "q": search}
+    """Those whom the address asks for; asked for by htmx, the list alone."""
+    filters = Filters(unit, request.GET)
+    context = {"filters": filters, "list": people(filters, request.GET)}
     if request.htmx:
-        return render(request, "console/contacts/rows.html", {"unit": unit} | context)
+        answer = render(request, "console/contacts/list.html", {"unit": unit} | context)
+        # Without what was left empty in the form.
+        answer.headers["HX-Push-Url"] = f"{request.path}?{filters.query}".rstrip("?")
+        return answer
+    if Action.MOVE_CONTACTS in unit.allowed:
+        context["running"] = running(unit)
     return render_page(request, unit, "console/contacts/page.html", "contacts", context)
 
 
@@ -104,6 +116,13 @@ def detail(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpRespons
         "form": form,
         "actions": [(action, STEPS[action].label) for action in offered],
         "history": consent.history(contact),
+        "conversation": Conversation.objects.filter(unit=unit, contact=contact).first(),
+        "received": CampaignRecipient.objects.filter(unit=unit, contact=contact)
+        .select_related("campaign")
+        .order_by("-created_at")[:CAMPAIGNS],
+        "merges": ContactMerge.objects.filter(unit=unit, kept=contact, undone_at=None)
+        .defer("before")
+        .order_by("-created_at"),
     }
     return render_page(request, unit, "console/contacts/detail.html", "contacts", context)
 
@@ -121,6 +140,39 @@ def consent_step(request: ConsoleRequest, unit: Unit, contact_id: UUID, action: 
         return go_to(request, reverse("console:contact", args=[unit.id, contact.id]))
     context = {"contact": contact, "step": step, "form": form}
     return render_dialog(request, unit, "console/contacts/consent.html", "contacts", context)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view(Action.MOVE_CONTACTS)
+def undo_merge(request: ConsoleRequest, unit: Unit, merge_id: UUID) -> HttpResponse:
+    """GET: what parting two contacts again means. POST: part them."""
+    merge = get_object_or_404(ContactMerge.objects.select_related("kept"), unit=unit, id=merge_id)
+    if request.method == "POST":
+        try:
+            back = merging.undo(merge, request.user)
+        except merging.CannotUndo as error:
+            messages.info(request, str(error.message))
+            return go_to(request, reverse("console:contact", args=[unit.id, merge.kept_id]))
+        messages.success(request, _("They are two contacts again."))
+        return go_to(request, reverse("console:contact", args=[unit.id, back.id]))
+    return render_dialog(request, unit, "console/contacts/undo_merge.html", "contacts", {"merge": merge})
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view(Action.MOVE_CONTACTS)
+def delete(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpResponse:
+    """GET: what goes with the contact. POST: delete it."""
+    contact = contact_of(unit, contact_id)
+    if request.method == "POST":
+        delete_contact(contact)
+        messages.success(request, _("%(name)s was deleted.") % {"name": called(contact)})
+        return go_to(request, reverse("console:contacts", args=[unit.id]))
+    context = {
+        "contact": contact,
+        "messages_of": Message.objects.filter(unit=unit, conversation__contact=contact).count(),
+        "campaigns_of": CampaignRecipient.objects.filter(unit=unit, contact=contact).count(),
+    }
+    return render_dialog(request, unit, "console/contacts/delete.html", "contacts", context)
 
 
 @require_POST

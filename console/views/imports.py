@@ -1,5 +1,6 @@
 """Contacts from and to CSV files."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,15 +11,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from console import imports as reading
-from console.imports import FileForm, ImportForm, Progress
-from console.pages import ConsoleRequest, go_to, render_page, unit_view
+from console.contacts import Filters
+from console.imports import ImportForm, Progress
+from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from crm_whatsapp.csv_export import csv_response
 from messaging import exports
 from messaging.imports import services
 from messaging.imports.columns import BadMapping
 from messaging.imports.reading import BadFile
+from messaging.imports.rehearsal import rehearse
 from messaging.imports.views import export_name, refused_response
-from messaging.models import Contact, ContactImport
+from messaging.models import ContactImport
 from units.models import Unit
 from units.roles import Action
 
@@ -26,22 +29,23 @@ from units.roles import Action
 @require_http_methods(["GET", "POST"])
 @unit_view(Action.MOVE_CONTACTS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """The latest imports, and a file to import."""
+    """The latest imports, and a file to import. What was chosen stays in the browser when something is wrong."""
     form = ImportForm(request.POST, request.FILES) if request.method == "POST" else ImportForm()
     if form.is_valid():
-        tag = form.cleaned_data["tag"].strip()
         try:
             row = services.start(
                 unit,
                 form.cleaned_data["file"],
                 by=request.user,
                 mapping=form.mapping(),
-                tags=[tag] if tag else [],
+                tags=form.tags(),
             )
         except (BadFile, BadMapping) as error:
             form.add_error("file", error.message)
         else:
             return go_to(request, reverse("console:import", args=[unit.id, row.id]))
+    if request.htmx:
+        return render(request, "console/imports/errors.html", {"unit": unit, "form": form})
     context = {"form": form, "imports": reading.imports(unit)}
     return render_page(request, unit, "console/imports/page.html", "contacts", context)
 
@@ -49,35 +53,50 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 @require_POST
 @unit_view(Action.MOVE_CONTACTS)
 def preview(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """The columns of a chosen file, beside what they seem to be. The file stays in the browser's form."""
-    form = FileForm(request.POST, request.FILES)
-    columns: list[tuple[str, list[str], str]] = []
-    if form.is_valid():
+    """The columns of a chosen file, beside what they seem to be, and what importing them would do. The file stays in
+    the browser's form, and so does what was chosen."""
+    form = ImportForm(request.POST, request.FILES)
+    context: dict[str, Any] = {"unit": unit, "form": form, "targets": reading.targets(unit)}
+    form.full_clean()
+    upload = form.cleaned_data.get("file")
+    if upload:
         try:
-            columns = reading.columns_of(services.preview(unit, form.cleaned_data["file"]))
+            seen = services.preview(unit, upload)
+            chosen = form.mapping()
+            # Columns of the file that was chosen before say nothing of this one.
+            if chosen is None or request.POST.getlist("column") != seen.found.columns:
+                chosen = seen.mapping
+            context |= {"columns": reading.columns_of(seen.found, chosen), "found": seen.found, "upload": upload}
+            context["is_small"] = upload.size <= reading.SENT_AGAIN_UP_TO
+            context["rehearsal"] = rehearse(unit, upload, seen.found, chosen)
         except BadFile as error:
             form.add_error("file", error.message)
-    context = {"unit": unit, "form": form, "columns": columns, "targets": reading.targets(unit)}
+        except BadMapping as error:
+            context["bad_mapping"] = error.message
     return render(request, "console/imports/columns.html", context)
 
 
 @require_GET
 @unit_view(Action.MOVE_CONTACTS)
 def detail(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse:
-    """One import; while it is under way the page asks for the part that changes."""
+    """One import; while it is under way the page asks for the part that changes, and the list for a strip of it."""
     context = {"unit": unit, "import": Progress(_import(unit, import_id))}
     if request.htmx:
-        return render(request, "console/imports/live.html", context)
+        part = "strip" if "strip" in request.GET else "live"
+        return render(request, f"console/imports/{part}.html", context)
     return render_page(request, unit, "console/imports/detail.html", "contacts", context)
 
 
-@require_POST
+@require_http_methods(["GET", "POST"])
 @unit_view(Action.MOVE_CONTACTS)
 def cancel(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse:
-    """Stop it; what was imported before stays."""
-    if not services.cancel(_import(unit, import_id)):
-        messages.info(request, _("This import has ended."))
-    return go_to(request, reverse("console:import", args=[unit.id, import_id]))
+    """GET: what stopping means. POST: stop it; what was imported before stays."""
+    row = _import(unit, import_id)
+    if request.method == "POST":
+        if not services.cancel(row):
+            messages.info(request, _("This import has ended."))
+        return go_to(request, reverse("console:import", args=[unit.id, import_id]))
+    return render_dialog(request, unit, "console/imports/cancel.html", "contacts", {"import": Progress(row)})
 
 
 @require_GET
@@ -90,12 +109,8 @@ def refused(request: ConsoleRequest, unit: Unit, import_id: UUID) -> StreamingHt
 @require_GET
 @unit_view(Action.MOVE_CONTACTS)
 def export(request: ConsoleRequest, unit: Unit) -> StreamingHttpResponse:
-    """All contacts, or those whom the list's search finds."""
-    search = request.GET.get("q", "").strip()
-    contacts = Contact.objects.filter(unit=unit)
-    return csv_response(
-        export_name(), exports.rows_of(unit, contacts.matching(unit.pk, search) if search else contacts)
-    )
+    """All contacts, or those whom the list's filters find."""
+    return csv_response(export_name(), exports.rows_of(unit, Filters(unit, request.GET).people()))
 
 
 def _import(unit: Unit, import_id: UUID) -> ContactImport:

@@ -153,7 +153,7 @@ def test_the_list_costs_the_same_for_many(
 ) -> None:
     for _ in range(12):
         factories.campaign(unit, people=2, start=False)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         browser_client.get(at(unit, "campaigns"))
 
 
@@ -161,7 +161,7 @@ def test_the_page_costs_the_same_for_many(
     browser_client: Client, unit: Unit, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     campaign = factories.campaign(unit, people=40)
-    with django_assert_max_num_queries(24):
+    with django_assert_max_num_queries(25):
         browser_client.get(at(unit, f"campaigns/{campaign.id}"))
 
 
@@ -205,7 +205,7 @@ def test_while_writing_the_text_is_shown_for_a_person_and_people_are_counted(
     body = DRAFT | {"content": "Oi {{ nome | cliente }}", "opt_out_line": "SAIR para sair"}
     shown = browser_client.post(at(unit, "campaigns/new/check"), body, headers=HTMX).text
     assert "Oi Marina\n\nSAIR para sair" in shown
-    assert '<dd class="num">1</dd>' in shown
+    assert '<td class="num right">1</td></tr>' in shown
     assert not Campaign.objects.exists()
 
 

@@ -73,7 +73,7 @@ def test_a_time_that_cannot_be_is_refused_beside_the_field(
     assert Message.objects.get().due_at is None
 
 
-@pytest.mark.parametrize("path", ["number/release", "number/waiting", "number/waiting/later", "number/pace"])
+@pytest.mark.parametrize("path", ["number/release", "number/waiting", "number/waiting/later", "settings/number"])
 def test_nobody_chooses_for_another_unit(client: Client, unit: Unit, stranger: User, path: str) -> None:  # I7
     client.force_login(stranger)
     assert client.post(at(unit, path), {"action": "drop"}).status_code == 404

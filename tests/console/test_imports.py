@@ -45,7 +45,7 @@ def test_a_file_that_is_none_says_so_beside_it(browser_client: Client, unit: Uni
 
 
 def test_a_file_is_imported_and_its_page_tells(browser_client: Client, unit: Unit) -> None:
-    told = {"file": upload(), "tag": "Novembro"}
+    told = {"file": upload(), "tag": "Novembro", "agreed": "yes"}
     told |= {"column": ["nome", "telefone", "cidade"], "target": ["name", "phone", "attribute"]}
     answer = browser_client.post(at(unit, "contacts/imports"), told)
     page = answer.headers["Location"]
@@ -59,6 +59,33 @@ def test_a_file_is_imported_and_its_page_tells(browser_client: Client, unit: Uni
     assert "clientes.csv" in browser_client.get(at(unit, "contacts/imports")).text
 
 
+def test_what_will_happen_is_told_before_it_does(browser_client: Client, unit: Unit) -> None:
+    factories.contact(unit, phone="+5511900000142")
+    text = FILE + "Nina;11900000143;\nNina de novo;11900000143;\n"
+    html = browser_client.post(at(unit, "contacts/imports/preview"), {"file": upload(text)}, headers=HTMX).text
+    # New, already here, want no campaigns, refused: a number that is none, and one that was further up.
+    assert re.findall(r'class="figure num[^"]*">(\d+)<', html) == ["1", "1", "0", "2"]
+    assert re.findall(r'<td class="num">(\d+)</td>', html) == ["3", "5"]
+    assert Contact.objects.count() == 1
+
+
+def test_what_was_chosen_stays_when_the_rows_are_looked_at_again(browser_client: Client, unit: Unit) -> None:
+    told = {"file": upload(), "column": ["nome", "telefone", "cidade"], "target": ["", "phone", "attribute"]}
+    html = browser_client.post(at(unit, "contacts/imports/preview"), told | {"tag": "Loja"}, headers=HTMX).text
+    assert re.findall(r'<option value="(\w*)" selected', html) == ["", "phone", "attribute"]
+    assert 'value="Loja"' in html
+    without = told | {"file": upload(), "target": ["name", "", ""]}
+    html = browser_client.post(at(unit, "contacts/imports/preview"), without, headers=HTMX).text
+    assert 'role="alert"' in html
+
+
+def test_nothing_is_imported_before_somebody_has_said_whether_they_agreed(browser_client: Client, unit: Unit) -> None:
+    told = {"file": upload(), "column": ["nome", "telefone", "cidade"], "target": ["name", "phone", ""]}
+    answer = browser_client.post(at(unit, "contacts/imports"), told, headers=HTMX)
+    assert "field-error" in answer.text
+    assert not ContactImport.objects.exists()
+
+
 def test_refused_rows_can_be_downloaded(browser_client: Client, unit: Unit) -> None:
     browser_client.post(at(unit, "contacts/imports"), {"file": upload()})
     row = ContactImport.objects.get()
@@ -66,12 +93,26 @@ def test_refused_rows_can_be_downloaded(browser_client: Client, unit: Unit) -> N
     assert browser_client.get(path).status_code == 404
     run_imports()
     assert b'"Otto";"x";"Recife"' in browser_client.get(path).getvalue()
+    page = browser_client.get(at(unit, f"contacts/imports/{row.id}")).text
+    assert '<code class="wrong">x</code>' in page
+
+
+def test_the_list_shows_an_import_that_is_under_way(browser_client: Client, unit: Unit) -> None:
+    browser_client.post(at(unit, "contacts/imports"), {"file": upload()})
+    row = ContactImport.objects.get()
+    assert 'id="import-strip"' in browser_client.get(at(unit, "contacts")).text
+    run_imports()
+    strip = browser_client.get(at(unit, f"contacts/imports/{row.id}?strip=1"), headers=HTMX).text
+    assert "every 2s" not in strip
+    assert 'id="import-strip"' not in browser_client.get(at(unit, "contacts")).text
 
 
 def test_an_import_can_be_stopped(browser_client: Client, unit: Unit) -> None:
     browser_client.post(at(unit, "contacts/imports"), {"file": upload()})
     row = ContactImport.objects.get()
-    browser_client.post(at(unit, f"contacts/imports/{row.id}/cancel"))
+    cancel = at(unit, f"contacts/imports/{row.id}/cancel")
+    assert "<dialog" in browser_client.get(cancel, headers=HTMX).text
+    browser_client.post(cancel)
     run_imports()
     row.refresh_from_db()
     assert (row.status, Contact.objects.count()) == ("cancelled", 0)
@@ -112,8 +153,13 @@ def test_a_browser_shows_the_columns_before_it_imports(
         page.set_input_files("input[type=file]", {"name": "a.csv", "mimeType": "text/csv", "buffer": FILE.encode()})
         page.get_by_label("cidade").select_option("attribute")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        page.locator("#import-form button").click()
+        page.locator("input[name=agreed][value=no]").check()
+        expect(page.locator("#import-summary .figure").first).to_have_text("1")
+        page.locator("#import-summary .button.primary").click()
         expect(page.locator("#import-live")).to_be_visible()
         run_imports()
         expect(page.locator("#import-live .figure").first).to_have_text("1")
-    assert Contact.objects.get().attributes == {"cidade": "Santos"}
+    contact = Contact.objects.get()
+    assert contact.attributes == {"cidade": "Santos"}
+    # Not asked: a tag says so.
+    assert contact.tags.count() == 1

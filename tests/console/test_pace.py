@@ -27,12 +27,12 @@ PACE: dict[str, Any] = {
 
 
 def save(client: Client, unit: Unit, **changes: Any) -> str:
-    return client.post(at(unit, "number/pace"), PACE | changes, follow=True).text
+    return client.post(at(unit, "settings/number"), PACE | changes, follow=True).text
 
 
 def test_the_pace_is_shown_as_it_is_kept(browser_client: Client, unit: Unit) -> None:
     WhatsAppConnection.objects.update(interval_seconds=Decimal("2.500"), daily_cap=1200, window_days=[1, 6])
-    page = browser_client.get(at(unit, "number")).text
+    page = browser_client.get(at(unit, "settings/number")).text
     assert re.search(r'name="interval_seconds" value="2\.5"', page)
     assert re.search(r'name="daily_cap" value="1200"', page)
     assert re.findall(r'name="window_days" value="(\d)"[^>]* checked', page) == ["1", "6"]
@@ -94,7 +94,7 @@ def test_the_warm_up_shows_where_the_number_stands(browser_client: Client, unit:
     today = timezone.localdate()
     WhatsAppConnection.objects.update(in_use_since=today - timedelta(days=4))
     SendLane.objects.update_or_create(connection=unit.connection, defaults={"day": today, "sent_today": 12})
-    page = browser_client.get(at(unit, "number")).text
+    page = browser_client.get(at(unit, "settings/number")).text
     (now,) = re.findall(r'<tr aria-current="true">(.*?)</tr>', page, re.DOTALL)
     assert "100" in now
     assert re.search(r"12\b.*\b100", page)
@@ -102,4 +102,4 @@ def test_the_warm_up_shows_where_the_number_stands(browser_client: Client, unit:
 
 def test_without_a_warm_up_there_is_no_table(browser_client: Client, unit: Unit, settings: Any) -> None:
     settings.CAMPAIGN_WARM_UP = []
-    assert 'id="warm-up"' not in browser_client.get(at(unit, "number")).text
+    assert 'id="warm-up"' not in browser_client.get(at(unit, "settings/number")).text

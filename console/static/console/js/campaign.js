@@ -1,42 +1,26 @@
-// A campaign's form: only the fields that the choices ask for, what is inserted, and how long the text is.
+// A campaign's pages while they change by themselves: what was unfolded stays so, and each tenth, hold and the end are
+// said aloud once.
 
-const form = document.getElementById('campaign-form');
-const characters = document.getElementById('characters');
+const announcer = document.getElementById('announcer');
+let open = [];
+let spoken = document.getElementById('campaign-live')?.dataset.spoken;
 
-function show() {
-  for (const part of form.querySelectorAll('[data-when]')) {
-    const [name, value] = part.dataset.when.split('=');
-    part.hidden = form.elements[name].value !== value;
-  }
-  const text = form.elements.content.value;
-  characters.textContent = characters.dataset.text.replace('%s', new Intl.NumberFormat(document.documentElement.lang).format(text.length));
-}
-
-// The preview is asked for without the file: whether there is one decides how long the text may be.
-function noteFile() {
-  const kept = form.elements.no_file && !form.elements.no_file.checked;
-  document.getElementById('with-file').value = form.elements.file.files.length || kept ? '1' : '';
-}
-
-const total = form.elements['texts-TOTAL_FORMS'];
-const add = document.getElementById('add-text');
-add.hidden = false;
-add.addEventListener('click', () => {
-  const another = document.getElementById('another-text').innerHTML.replaceAll('__prefix__', total.value);
-  document.getElementById('texts').insertAdjacentHTML('beforeend', another);
-  total.value = Number(total.value) + 1;
-  form.elements[`texts-${total.value - 1}-content`].focus();
+document.addEventListener('htmx:beforeSwap', ({ detail }) => {
+  open = [...detail.target.querySelectorAll('details[open][id]')].map((details) => details.id);
 });
 
-form.addEventListener('change', noteFile, { capture: true });
-form.addEventListener('click', (event) => {
-  const button = event.target.closest('[data-insert]');
-  if (!button) return;
-  const text = form.elements.content;
-  text.setRangeText(button.dataset.insert, text.selectionStart, text.selectionEnd, 'end');
-  text.focus();
-  text.dispatchEvent(new Event('input', { bubbles: true }));
+document.addEventListener('htmx:afterSwap', () => {
+  for (const id of open) document.getElementById(id)?.setAttribute('open', '');
+  open = [];
+  const live = document.getElementById('campaign-live');
+  if (!live || live.dataset.spoken === spoken) return;
+  spoken = live.dataset.spoken;
+  announcer.textContent = spoken;
 });
-form.addEventListener('input', show);
-noteFile();
-show();
+
+// Far down the list, of which so much has been shown that reading it all anew is not worth it: it stays as it is.
+document.addEventListener('htmx:configRequest', (event) => {
+  const { elt, triggeringEvent, parameters } = event.detail;
+  if (elt.id !== 'recipients' || !triggeringEvent?.type.startsWith('live:')) return;
+  if (Number(parameters.get('shown')) > Number(elt.dataset.most)) event.preventDefault();
+});

@@ -1,135 +1,218 @@
-// The composer: Enter sends, a bubble shows at once, what is typed survives a reload, and nothing is sent twice.
-//
-// A message that never left this page (no connection) waits and goes by itself. One whose answer did not come may have
-// been accepted: it is not repeated without a person.
+// The composer: Enter sends, what is typed survives a reload. What is sent is the outbox's (outbox.js).
 
-const held = [];
-let count = 0;
+// Colleagues who look at the conversation are told that somebody is answering, not at each letter.
+const ANSWERING_MS = 4000;
+let answeredAt = 0;
+
+const composer = () => document.getElementById('composer');
 
 function csrf() {
   return JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'];
 }
 
+// The draft: one for each person and conversation, with what it quotes and whether it is a note.
+
 function draftKey(form) {
-  return `draft:${form.dataset.draft}`;
+  return `draft:${form.dataset.person}:${form.dataset.conversation}`;
 }
 
 function keep(form) {
-  const { value } = form.elements.text;
-  if (value) localStorage.setItem(draftKey(form), value);
+  const draft = { text: form.elements.text.value, note: isNote(form), quote: quoted(form) };
+  if (draft.text || draft.quote) localStorage.setItem(draftKey(form), JSON.stringify(draft));
   else localStorage.removeItem(draftKey(form));
+  const hint = document.getElementById('composer-hint');
+  hint.dataset.usual ??= hint.textContent;
+  hint.textContent = draft.text ? hint.dataset.saved : hint.dataset.usual;
 }
 
 function restore() {
-  const form = document.getElementById('composer');
-  if (!form || form.elements.text.value) return;
-  form.elements.text.value = localStorage.getItem(draftKey(form)) || '';
+  const form = composer();
+  if (!form) return;
+  const draft = read(draftKey(form));
+  if (draft && !form.elements.text.value) {
+    form.elements.text.value = draft.text;
+    setNote(form, draft.note);
+    setQuote(form, draft.quote);
+    keep(form);
+  }
+  form.dispatchEvent(new CustomEvent('composer:restored'));
+}
+
+function read(key) {
+  try {
+    return JSON.parse(localStorage.getItem(key));
+  } catch {
+    return null;
+  }
+}
+
+// Quote and note
+
+function quoted(form) {
+  const id = form.elements.reply_to.value;
+  if (!id) return null;
+  const box = form.querySelector('#quoting');
+  return { id, who: box.querySelector('b').textContent, words: box.querySelector('.quoted').textContent };
+}
+
+function setQuote(form, quote) {
+  const box = form.querySelector('#quoting');
+  box.hidden = !quote;
+  form.elements.reply_to.value = quote?.id || '';
+  box.querySelector('b').textContent = quote?.who || '';
+  box.querySelector('.quoted').textContent = quote?.words || '';
+}
+
+function isNote(form) {
+  return form.classList.contains('is-note');
+}
+
+function setNote(form, on) {
+  form.classList.toggle('is-note', Boolean(on));
+  form.querySelector('#note-mode').setAttribute('aria-pressed', String(Boolean(on)));
+  label(form);
+}
+
+// What the empty field asks for.
+function label(form) {
+  const text = form.elements.text;
+  text.dataset.usual ??= text.placeholder;
+  const captions = !form.querySelector('#files').hidden;
+  text.placeholder = isNote(form) ? text.dataset.note : captions ? text.dataset.caption : text.dataset.usual;
 }
 
 function complain(form, sentence) {
   const error = form.querySelector('#composer-error');
   error.hidden = !sentence;
   error.querySelector('span').textContent = sentence;
-  form.elements.text.toggleAttribute('aria-invalid', Boolean(sentence));
+  if (sentence) form.elements.text.setAttribute('aria-invalid', 'true');
+  else form.elements.text.removeAttribute('aria-invalid');
 }
-
-function bubble(form, text) {
-  const node = form.querySelector('#pending-message').content.firstElementChild.cloneNode(true);
-  count += 1;
-  node.id = `pending-${count}`;
-  // After every real one.
-  node.dataset.order = `~${String(count).padStart(6, '0')}`;
-  node.querySelector('.body').textContent = text;
-  node.querySelector('time').textContent = new Intl.DateTimeFormat(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', hour12: false }).format();
-  document.getElementById('messages').append(node);
-  document.getElementById('scroll').scrollTop = 0;
-  return node;
-}
-
-function tell(node, state) {
-  const aside = node.querySelector('.aside');
-  aside.hidden = !state;
-  aside.querySelector('span').textContent = state ? aside.dataset[state] : '';
-  for (const button of aside.querySelectorAll('button')) button.hidden = state !== 'unknown';
-}
-
-function giveBack({ form, text, node }, sentence) {
-  node.remove();
-  const field = form.elements.text;
-  field.value = field.value ? `${text}\n${field.value}` : text;
+// What the server refused is in the field again, with the reason below.
+document.addEventListener('outbox:refused', ({ detail: { entry, sentence } }) => {
+  const form = composer();
+  if (form?.dataset.conversation !== entry.conversation) {
+    const key = `draft:${entry.person}:${entry.conversation}`;
+    const draft = read(key) || { note: entry.note };
+    localStorage.setItem(key, JSON.stringify({ ...draft, text: [entry.text, draft.text].filter(Boolean).join('\n') }));
+    return;
+  }
+  const text = form.elements.text;
+  text.value = [entry.text, text.value].filter(Boolean).join('\n');
+  if (entry.note) setNote(form, true);
   keep(form);
   complain(form, sentence);
+});
+
+// Sending
+
+function put(form, entry) {
+  form.dispatchEvent(new CustomEvent('outbox:put', { bubbles: true, detail: { entry } }));
 }
 
-async function send(message) {
-  const { form, url, text, node } = message;
-  if (!navigator.onLine) {
-    held.push(message);
-    tell(node, 'waiting');
-    return;
+function send(form) {
+  const text = form.elements.text.value.trim();
+  const note = isNote(form);
+  const files = [];
+  if (!note) form.dispatchEvent(new CustomEvent('composer:files', { detail: { files } }));
+  if (!text && !files.length) return;
+  let words = text;
+  let replyTo = note ? '' : form.elements.reply_to.value;
+  // The first file takes the words along, unless it cannot: a sound, or too many of them.
+  const captions = files[0]?.takesCaption && text.length <= Number(form.dataset.longestCaption);
+  if (text && !captions) {
+    put(form, { text, replyTo, note });
+    words = replyTo = '';
   }
-  tell(node, '');
-  let answer;
-  try {
-    answer = await fetch(url, {
-      method: 'POST',
-      headers: { 'HX-Request': 'true', 'HX-Current-URL': window.location.href, 'X-CSRFToken': csrf() },
-      body: new URLSearchParams({ text }),
-    });
-  } catch {
-    tell(node, 'unknown');
-    return;
+  for (const file of files) {
+    put(form, { text: words, replyTo, file, name: file.name });
+    words = replyTo = '';
   }
-  const elsewhere = answer.headers.get('HX-Redirect');
-  if (elsewhere) {
-    // The session has ended: the text waits as a draft.
-    giveBack(message, '');
-    window.location.assign(elsewhere);
-    return;
-  }
-  const body = await answer.text();
-  if (answer.ok) {
-    node.remove();
-    const list = document.getElementById('messages');
-    if (list && form.isConnected) {
-      const style = { swapStyle: 'keyed', swapDelay: 0, settleDelay: 0 };
-      window.htmx.swap(list, body, style, { contextElement: list, eventInfo: { elt: list, target: list } });
-    }
-  } else if (answer.status < 500) {
-    giveBack(message, answer.status === 422 ? body : form.dataset.refused);
-  } else {
-    tell(node, 'unknown');
-  }
+  complain(form, '');
+  form.elements.text.value = '';
+  // A note stays a note: the next one must not go to the customer by mistake.
+  setQuote(form, null);
+  keep(form);
+  form.elements.text.focus();
+  document.getElementById('scroll').scrollTop = 0;
 }
 
 document.addEventListener('submit', (event) => {
-  const form = event.target;
-  if (form.id !== 'composer') return;
+  if (event.target.id !== 'composer') return;
   event.preventDefault();
-  const text = form.elements.text.value.trim();
-  if (!text) return;
-  complain(form, '');
-  form.elements.text.value = '';
-  keep(form);
-  form.elements.text.focus();
-  const message = { form, url: form.action, text, node: bubble(form, text) };
-  message.node.addEventListener('click', (click) => {
-    if (click.target.closest('[data-again]')) send(message);
-    if (click.target.closest('[data-discard]')) message.node.remove();
-  });
-  send(message);
+  send(event.target);
+});
+
+// Another module has a voice message, something to quote, or to write about.
+document.addEventListener('composer:voice', ({ target, detail }) => {
+  put(target, { text: '', file: detail.file, name: detail.file.name, voice: true });
+});
+document.addEventListener('composer:quote', ({ target, detail }) => {
+  if (!detail.note) setQuote(target, detail.quote);
+  setNote(target, detail.note);
+  if (detail.note && !target.elements.text.value) target.elements.text.value = `“${detail.quote.words}” `;
+  keep(target);
+  target.elements.text.focus();
+});
+document.addEventListener('composer:insert', ({ target, detail }) => {
+  const text = target.elements.text;
+  text.setRangeText(detail.text, detail.from ?? text.selectionStart, text.selectionEnd, 'end');
+  text.focus();
+  text.dispatchEvent(new Event('input', { bubbles: true }));
+});
+document.addEventListener('composer:complain', ({ target, detail }) => complain(target, detail.sentence));
+document.addEventListener('composer:label', ({ target }) => label(target));
+
+document.addEventListener('click', ({ target }) => {
+  const form = target.closest('#composer');
+  if (!form) return;
+  if (target.closest('#note-mode')) {
+    setNote(form, !isNote(form));
+    keep(form);
+    form.elements.text.focus();
+  } else if (target.closest('[data-unquote]')) {
+    setQuote(form, null);
+    keep(form);
+    form.elements.text.focus();
+  }
 });
 
 document.addEventListener('keydown', (event) => {
-  if (event.target.id !== 'text' || event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  if (event.target.id !== 'text' || event.isComposing || event.defaultPrevented) return;
+  const form = event.target.form;
+  if (event.key === 'Escape' && (isNote(form) || quoted(form))) {
+    // The innermost first.
+    event.preventDefault();
+    if (quoted(form)) setQuote(form, null);
+    else setNote(form, false);
+    keep(form);
+    return;
+  }
+  if (event.key !== 'Enter' || event.shiftKey) return;
   // On a phone Enter is the only key for a new line.
   if (window.matchMedia('(pointer: coarse)').matches && !event.ctrlKey) return;
   event.preventDefault();
-  event.target.form.requestSubmit();
+  form.requestSubmit();
 });
 
-document.addEventListener('input', ({ target }) => target.id === 'text' && keep(target.form));
-document.addEventListener('htmx:afterSwap', ({ detail }) => detail.target.id === 'conversation' && restore());
-window.addEventListener('online', () => held.splice(0).forEach(send));
+document.addEventListener('input', ({ target }) => {
+  if (target.id !== 'text') return;
+  complain(target.form, '');
+  keep(target.form);
+  answering(target.form);
+});
 
+function answering(form) {
+  if (isNote(form) || !form.elements.text.value || Date.now() - answeredAt < ANSWERING_MS || !navigator.onLine) return;
+  answeredAt = Date.now();
+  fetch(form.dataset.answering, { method: 'POST', headers: { 'HX-Request': 'true', 'X-CSRFToken': csrf() } }).catch(() => {});
+}
+
+// What was asked for in a dialog happens at WhatsApp first.
+document.addEventListener('message-asked', () => {
+  const said = document.getElementById('composer-said');
+  said.textContent = said.dataset.asked;
+});
+
+document.addEventListener('htmx:afterSwap', ({ detail }) => detail.target.id === 'conversation' && restore());
 restore();

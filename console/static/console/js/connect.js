@@ -1,14 +1,23 @@
-// The countdown around the QR code: once a second, by attributes. At zero the page asks how things are.
+// The connection page: the countdown around the QR code, once a second and by attributes (at zero the page asks how
+// things are), which of the two ways to connect shows, and the code for the clipboard.
 
 // A new code is pushed when the old one ends; it may take a moment to come.
 const GRACE_SECONDS = 3;
 const LAST_SECONDS = 10;
+// A phone cannot scan its own screen: there the code to type comes first.
+const isPhone = window.matchMedia('(max-width: 767px)');
 
 let ring = null;
 let endsAt = 0;
 let said = false;
+let way = null;
 
 function follow() {
+  const panel = document.getElementById('connection');
+  if (panel) {
+    if (panel.dataset.firstWay) way ??= panel.dataset.firstWay;
+    panel.dataset.way = way || (isPhone.matches ? 'code' : 'qr');
+  }
   const found = document.getElementById('ring');
   if (found === ring) return;
   ring = found;
@@ -26,7 +35,7 @@ function tick() {
   ring.querySelector('.left').setAttribute('stroke-dasharray', `${part} 100`);
   ring.querySelector('.left').toggleAttribute('hidden', part === 0);
   ring.classList.toggle('last', seconds <= LAST_SECONDS);
-  document.querySelector('[data-countdown]').textContent = seconds;
+  for (const place of document.querySelectorAll('[data-countdown]')) place.textContent = seconds;
   const voice = document.querySelector('[data-last-seconds]');
   if (seconds <= LAST_SECONDS && !said) {
     said = true;
@@ -35,6 +44,31 @@ function tick() {
   if (left === -GRACE_SECONDS) document.body.dispatchEvent(new CustomEvent('live:connection', { detail: {} }));
 }
 
+async function copy(button) {
+  const code = document.querySelector('[data-code]');
+  const words = button.querySelector('.words');
+  try {
+    await navigator.clipboard.writeText(code.dataset.code);
+    words.textContent = button.dataset.done;
+  } catch {
+    // Not allowed here: it is chosen, ready to be copied by hand.
+    window.getSelection().selectAllChildren(code);
+  }
+}
+
+document.addEventListener('click', ({ target }) => {
+  const other = target.closest('[data-way-to]');
+  if (other) {
+    way = other.dataset.wayTo;
+    follow();
+    document.querySelector(`.way-${way} :is(input:not([type="hidden"]), button)`)?.focus();
+  }
+  const button = target.closest('[data-copy]');
+  if (button) copy(button);
+});
+
+document.addEventListener('htmx:afterSwap', follow);
 document.addEventListener('htmx:afterSettle', follow);
+isPhone.addEventListener('change', follow);
 setInterval(tick, 1000);
 follow();

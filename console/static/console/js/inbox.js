@@ -1,11 +1,11 @@
 // The inbox around htmx: which conversation is open, moving through the list by keys, what is announced and read.
 
-const rows = document.getElementById('rows');
 const narrow = window.matchMedia('(max-width: 767px)');
+const keysAreOn = document.body.dataset.shortcuts !== 'off';
 
 // The list: one tab stop, arrows or J and K to move, the open one marked.
 function links() {
-  return [...rows.querySelectorAll('a.row')];
+  return [...document.querySelectorAll('#rows a.row')];
 }
 
 function mark() {
@@ -32,21 +32,14 @@ function isTyping(target) {
 }
 
 document.addEventListener('keydown', (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (document.querySelector('dialog[open], :popover-open')) return;
   const inList = event.target.closest('#rows');
   const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
-  if (step && (inList || (event.key.length === 1 && !isTyping(event.target)))) {
-    event.preventDefault();
-    move(inList ? event.target.closest('a.row') : rows.querySelector('[aria-current]'), step);
-  } else if (isTyping(event.target)) {
-    return;
-  } else if (event.key === '/') {
-    event.preventDefault();
-    document.querySelector('#list-filter input[type=search]').focus();
-  } else if (event.key === 'r') {
-    event.preventDefault();
-    document.getElementById('text')?.focus();
-  }
+  const isLetter = event.key.length === 1;
+  if (!step || (isLetter ? !keysAreOn || isTyping(event.target) : !inList)) return;
+  event.preventDefault();
+  move(inList ? event.target.closest('a.row') : document.querySelector('#rows [aria-current]'), step);
 });
 
 // A conversation has been opened. Focus moves once it has settled: on a phone the list has gone by then, with the row.
@@ -62,6 +55,38 @@ function opened() {
   read();
 }
 
+// Back in the list, on a phone a page of its own: where it was left.
+document.addEventListener('click', (event) => {
+  const back = event.target.closest('[data-back]');
+  if (back) sessionStorage.setItem('left', back.closest('[data-conversation]').dataset.conversation);
+});
+
+function comeBack() {
+  const left = sessionStorage.getItem('left');
+  if (!left || document.getElementById('messages')) return;
+  sessionStorage.removeItem('left');
+  document.querySelector(`#row-${CSS.escape(left)} a.row`)?.focus();
+}
+
+// How many conversations became unread by what came in, aloud; but of the open one the message itself is said.
+let unread = new Set();
+
+function unreadRows() {
+  return new Set(links().filter((link) => link.matches('.unread')).map((link) => link.pathname));
+}
+
+function announceUnread({ triggeringEvent } = {}) {
+  const now = unreadRows();
+  const fresh = [...now].filter((path) => !unread.has(path) && path !== window.location.pathname).length;
+  unread = now;
+  if (!fresh || !triggeringEvent?.type.startsWith('live:')) return;
+  const { one, many } = document.getElementById('rows').dataset;
+  document.getElementById('announcer').textContent = fresh === 1 ? one : many.replace('%s', fresh);
+}
+document.addEventListener('htmx:afterSwap', ({ detail }) => {
+  if (detail.target.id === 'rows' || detail.target.id === 'inbox-list') announceUnread(detail.requestConfig);
+});
+
 // Before somebody's eyes is read.
 function read() {
   const messages = document.getElementById('messages');
@@ -73,7 +98,7 @@ document.addEventListener('visibilitychange', read);
 
 // New messages: said aloud when they came in, and a pill when the reader is elsewhere in the thread.
 document.addEventListener('keyed:merged', ({ target, detail }) => {
-  if (target === rows) mark();
+  if (target.id === 'rows') mark();
   if (target.id !== 'messages') return;
   const fresh = detail.added.filter((node) => node.matches('.in') && isNews(node, detail.added));
   if (!fresh.length) return;
@@ -161,6 +186,11 @@ window.addEventListener('htmx:configRequest', ({ detail }) => {
 });
 
 // Typing in the search must not leave the page.
-document.getElementById('list-filter').addEventListener('submit', (event) => event.preventDefault());
+document.addEventListener('submit', (event) => event.target.id === 'list-filter' && event.preventDefault());
+// A dialog that has done what it was for.
+document.addEventListener('close-dialog', () => document.querySelector('dialog[open]')?.close());
+document.addEventListener('htmx:afterSettle', ({ detail }) => detail.target.id === 'inbox-list' && mark());
 
 opened();
+comeBack();
+unread = unreadRows();

@@ -4,6 +4,7 @@
 // - A new child goes where its data-order belongs (data-order on the list: "asc" or "desc").
 // - An answer with a [data-window] child is the list's first page: children within its range that it lacks are gone;
 //   with data-window="all" it is the whole list.
+// - A child with [data-gone] is there no more.
 // - What changed far up, before the part of a thread that has been loaded, waits until its page is loaded.
 // - Nothing jumps: the first visible child stays where it is, and rows under the pointer or with focus keep their place
 //   until both have left.
@@ -21,6 +22,10 @@ function merge(list, incoming) {
   const start = startOfLoaded(list, incoming);
   for (const fresh of incoming) {
     const known = fresh.id && document.getElementById(fresh.id);
+    if ('gone' in fresh.dataset) {
+      known?.remove();
+      continue;
+    }
     if (!known || known.parentNode !== list) {
       if (fresh.dataset.order < start) continue;
       insert(list, fresh);
@@ -79,7 +84,8 @@ function update(known, fresh) {
   const link = known.querySelector(':scope > a');
   const freshLink = fresh.querySelector(':scope > a');
   if (link && freshLink && link.pathname === freshLink.pathname) {
-    link.className = freshLink.className;
+    // All but what says which one is open and where the keys are.
+    for (const name of ['class', 'href', 'hx-get']) link.setAttribute(name, freshLink.getAttribute(name));
     link.replaceChildren(...freshLink.childNodes);
     if (current) link.setAttribute('aria-current', 'true');
   } else {

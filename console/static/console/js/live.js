@@ -1,6 +1,6 @@
 // Turns the unit's live feed into events on <body>, on which htmx refetches the parts concerned:
 //
-//   live:connection · live:conversations · live:campaigns · live:campaign-<id> · live:thread-<conversation id>
+//   live:connection · live:conversations · live:attention · live:campaigns · live:campaign-<id> · live:thread-<conversation id>
 //
 // The last one carries the ids of the messages that changed. Events of one name are coalesced. Without the stream the
 // feed is asked every 5 s, and the page says so. Every start of the stream asks once for what came since the page was
@@ -47,12 +47,18 @@ function receive(kind, data) {
     if (data.merged_into && window.location.pathname.includes(data.id)) {
       window.location.assign(window.location.pathname.replace(data.id, data.merged_into));
     }
+    if (data.note_id) announce(`live:thread-${data.id}`, data.note_id);
+    announce(`live:conversation-${data.id}`);
     announce('live:conversations');
+  } else if (kind === 'answering') {
+    announce(`live:answering-${data.id}`);
   } else if (kind === 'connection') {
     announce('live:connection');
   } else if (kind === 'campaign') {
     announce(`live:campaign-${data.id}`);
     announce('live:campaigns');
+  } else if (kind === 'attention') {
+    announce('live:attention');
   }
 }
 
@@ -89,7 +95,12 @@ function say(state) {
   note.classList.toggle('offline', state === 'offline');
   note.querySelector('.when-offline').toggleAttribute('hidden', state !== 'offline');
   note.querySelector('.when-polling').toggleAttribute('hidden', state !== 'polling');
-  note.querySelector('.words').textContent = state ? note.dataset[state] : '';
+  const words = state ? note.dataset[state] : '';
+  const box = note.querySelector('.words');
+  if (box.textContent === words) return;
+  box.textContent = words;
+  // The one polite region of the page.
+  if (words) document.getElementById('announcer').textContent = words;
 }
 
 function startPolling() {
@@ -115,7 +126,7 @@ function listen() {
     stopPolling();
     catchUp().catch(() => {});
   });
-  for (const kind of ['message', 'conversation', 'connection', 'campaign']) {
+  for (const kind of ['message', 'conversation', 'answering', 'connection', 'campaign', 'attention']) {
     source.addEventListener(kind, (event) => {
       const number = Number(event.lastEventId);
       if (number && number <= seq) return;

@@ -2,6 +2,7 @@
 // somebody just did failed to reach us.
 
 let opener = null;
+let wasState = '';
 
 document.addEventListener('htmx:afterSwap', ({ detail }) => {
   if (detail.target.id !== 'dialog-slot') return;
@@ -46,6 +47,9 @@ document.addEventListener('click', (event) => {
   if (event.target.closest('#failure [data-close]')) document.getElementById('failure').hidden = true;
 });
 
+// Where the list of settings is a strip, the page that is open is in sight.
+document.querySelector('.settings-tabs [aria-current]')?.scrollIntoView({ block: 'nearest', inline: 'center' });
+
 // The number of unread conversations, before the title.
 function showUnread() {
   const unread = Number(document.getElementById('unread-badge')?.dataset.unread || 0);
@@ -55,3 +59,28 @@ function showUnread() {
 document.addEventListener('htmx:oobAfterSwap', showUnread);
 document.addEventListener('htmx:afterSettle', showUnread);
 showUnread();
+
+// The number's state is told once it is another.
+document.addEventListener('htmx:beforeSwap', ({ detail }) => {
+  if (detail.target.id === 'number-state') wasState = detail.target.querySelector('.words').textContent;
+});
+document.addEventListener('htmx:afterSettle', () => {
+  const state = document.querySelector('#number-state .words')?.textContent;
+  if (state && wasState && state !== wasState) document.getElementById('announcer').textContent = state;
+  wasState = '';
+});
+
+// A secret that is shown once is copied by its button, where the browser lets us.
+document.addEventListener('click', async (event) => {
+  const button = event.target.closest('[data-copy]');
+  if (!button) return;
+  const field = document.getElementById(button.dataset.copy);
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    document.getElementById('announcer').textContent = button.dataset.copied;
+    button.querySelector('.words').textContent = button.dataset.copied;
+  } catch {
+    // It stays selected, for the keyboard's own copy.
+  }
+});

@@ -1,0 +1,211 @@
+"""What people type into the settings, checked before a service sees it."""
+
+from datetime import datetime, timedelta
+from typing import Any, cast
+from zoneinfo import available_timezones
+
+from django import forms
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from messaging.models import CannedReply, Label
+from units.models import AuditAction, Unit
+from units.roles import ALLOWED, Action, Role
+
+_TAKEN = _("This is taken already.")
+_LASTS = [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("", _("Until it is revoked"))]
+
+
+class UnitForm(forms.ModelForm):
+    """Name, place and goal of the unit."""
+
+    time_zone = forms.ChoiceField(label=_("Time zone"), help_text=_("In it are all times, days and sending windows."))
+    answer_goal = forms.IntegerField(
+        label=_("Answer within (minutes)"),
+        min_value=1,
+        max_value=10_080,
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+        help_text=_("Who waits longer stands out in the inbox."),
+    )
+
+    class Meta:
+        model = Unit
+        fields = ["name", "time_zone", "answer_goal"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        names = sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
+        kept = self.instance.time_zone
+        brazil = [name for name in _BRAZIL if name in names]
+        others = [name for name in names if name not in brazil]
+        field = cast("forms.ChoiceField", self.fields["time_zone"])
+        field.choices = [
+            (_("Brazil"), [(name, _place(name)) for name in brazil]),
+            (_("Others"), [(name, _place(name)) for name in sorted({*others, kept} - set(brazil))]),
+        ]
+
+
+_BRAZIL = (
+    "America/Sao_Paulo",
+    "America/Bahia",
+    "America/Fortaleza",
+    "America/Recife",
+    "America/Maceio",
+    "America/Belem",
+    "America/Araguaina",
+    "America/Santarem",
+    "America/Campo_Grande",
+    "America/Cuiaba",
+    "America/Porto_Velho",
+    "America/Boa_Vista",
+    "America/Manaus",
+    "America/Rio_Branco",
+    "America/Eirunepe",
+    "America/Noronha",
+)
+
+
+def _place(name: str) -> str:
+    return name.replace("_", " ").replace("America/", "")
+
+
+class RoleForm(forms.Form):
+    """A role of those that the unit's person may give."""
+
+    role = forms.ChoiceField(label=_("Role"))
+
+    def __init__(self, *args: Any, unit: Unit, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["role"])
+        field.choices = [(role.value, role.label) for role in Role if ALLOWED[role] <= unit.allowed]
+
+
+class MemberForm(RoleForm):
+    """Who shall work in the unit."""
+
+    email = forms.EmailField(label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    name = forms.CharField(
+        label=_("Name (optional)"),
+        max_length=150,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=_("For a new account; others keep theirs."),
+    )
+    field_order = ["email", "name", "role"]
+
+    def clean_email(self) -> str:
+        # The programs of units have such addresses.
+        if self.cleaned_data["email"].lower().endswith(".invalid"):
+            raise forms.ValidationError(_("No mail arrives at this address."))
+        return cast("str", self.cleaned_data["email"])
+
+
+class TokenForm(forms.Form):
+    """What a new token is called, may do, and how long it opens."""
+
+    name = forms.CharField(label=_("Name"), max_length=80, help_text=_("What it is for, so that you know it again."))
+    lasts = forms.ChoiceField(label=_("Opens for"), choices=_LASTS, required=False, initial="90")
+    scopes = forms.MultipleChoiceField(
+        label=_("May"),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": _("Choose at least one thing that it may do.")},
+    )
+
+    def __init__(self, *args: Any, allowed: frozenset[Action], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.MultipleChoiceField", self.fields["scopes"])
+        field.choices = [(action.value, action.label) for action in Action if action in allowed]
+
+    @property
+    def expires_at(self) -> datetime | None:
+        days = self.cleaned_data["lasts"]
+        return timezone.now() + timedelta(days=int(days)) if days else None
+
+    @property
+    def wanted(self) -> frozenset[Action]:
+        return frozenset(Action(scope) for scope in self.cleaned_data["scopes"])
+
+
+class ProgramForm(TokenForm):
+    """A program that shall work in the unit, with its first token."""
+
+    role = forms.ChoiceField(label=_("Role"))
+    field_order = ["name", "role", "lasts", "scopes"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ChoiceField", self.fields["role"])
+        field.choices = [(role.value, role.label) for role in Role if ALLOWED[role] <= kwargs["allowed"]]
+
+    def clean(self) -> dict[str, Any]:
+        told = super().clean() or {}
+        role = told.get("role")
+        if role and (beyond := [a for a in told.get("scopes", []) if Action(a) not in ALLOWED[Role(role)]]):
+            labels = ", ".join(str(Action(action).label) for action in beyond)
+            self.add_error("scopes", _("This role may not: %(what)s.") % {"what": labels})
+        return told
+
+
+class _OnceInUnit(forms.ModelForm):
+    """What has one name in a unit, in upper or lower case. `save_in` says whether it was free."""
+
+    name_field: str
+
+    def save_in(self, unit: Unit) -> bool:
+        self.instance.unit = unit
+        try:
+            with transaction.atomic():
+                self.save()
+        except IntegrityError:
+            self.add_error(self.name_field, _TAKEN)
+            return False
+        return True
+
+
+class CannedReplyForm(_OnceInUnit):
+    """A text that is often needed."""
+
+    name_field = "shortcut"
+
+    class Meta:
+        model = CannedReply
+        fields = ["shortcut", "body"]
+        widgets = {
+            "shortcut": forms.TextInput(attrs={"autocomplete": "off", "placeholder": "horario"}),
+            "body": forms.Textarea(attrs={"rows": 5}),
+        }
+        help_texts = {"shortcut": _("What is typed after the “/”: letters, digits, - and _.")}
+
+    def clean_shortcut(self) -> str:
+        return cast("str", self.cleaned_data["shortcut"]).removeprefix("/")
+
+
+class LabelForm(_OnceInUnit):
+    """What conversations are about."""
+
+    name_field = "name"
+
+    class Meta:
+        model = Label
+        fields = ["name", "color"]
+        labels = {"color": _("Colour")}
+        widgets = {
+            "name": forms.TextInput(attrs={"autocomplete": "off"}),
+            "color": forms.TextInput(attrs={"type": "color"}),
+        }
+
+    def clean_color(self) -> str:
+        return cast("str", self.cleaned_data["color"]).lower()
+
+
+class AuditForm(forms.Form):
+    """Which entries of the audit log."""
+
+    action = forms.ChoiceField(label=_("What"), required=False)
+    actor = forms.ChoiceField(label=_("Who"), required=False)
+
+    def __init__(self, *args: Any, people: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ChoiceField", self.fields["action"]).choices = [("", _("Everything")), *AuditAction.choices]
+        cast("forms.ChoiceField", self.fields["actor"]).choices = [("", _("Everybody")), *people]

@@ -1,0 +1,32 @@
+// Who receives a campaign: only the fields that the choice asks for, and a search where there is much to choose from.
+
+const form = document.getElementById('campaign-form');
+// Fewer than this are seen at a glance.
+const MANY = 12;
+
+function show() {
+  for (const part of form.querySelectorAll('[data-when]')) {
+    const [name, value] = part.dataset.when.split('=');
+    part.hidden = form.elements[name].value !== value;
+  }
+}
+
+// Folded as people search: without case and accents.
+const fold = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+
+for (const picker of form.querySelectorAll('[data-filtered]')) {
+  const choices = [...picker.querySelectorAll('.choice')];
+  if (choices.length < MANY) continue;
+  const label = document.getElementById('picker-search').content.firstElementChild.cloneNode(true);
+  const input = label.querySelector('input');
+  picker.before(label);
+  input.addEventListener('input', (event) => {
+    // Nothing has been chosen by it.
+    event.stopPropagation();
+    const wanted = fold(input.value);
+    for (const choice of choices) choice.hidden = !fold(choice.textContent).includes(wanted) && !choice.querySelector(':checked');
+  });
+}
+
+form.addEventListener('input', show);
+show();

@@ -1,0 +1,132 @@
+"""Writing a campaign: its texts, who receives it, and when."""
+
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from campaigns import lost
+from campaigns.models import Campaign
+from campaigns.services import CampaignService, NotPossible
+from console.campaign_drafts import Asked, draft, left_out
+from console.campaign_forms import CampaignForm
+from console.contacts import contacts
+from console.forms import local_input
+from console.pages import ConsoleRequest, render_page, unit_view
+from console.views.campaigns import campaign_of
+from messaging.models import Contact
+from units.models import Unit
+from units.roles import Action
+
+# A step or a draw further than this is nobody's.
+MOST = 100_000
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view(Action.WRITE_CAMPAIGNS)
+def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Write a campaign and say who receives it. Nothing is sent before the confirmation that follows."""
+    return _write(request, unit, None)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view(Action.WRITE_CAMPAIGNS)
+def edit(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpResponse:
+    """Change one that has not been sent, or that is paused: then for whoever has not got it."""
+    return _write(request, unit, campaign_of(unit, campaign_id))
+
+
+def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> HttpResponse:
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = CampaignForm(unit, *sent, campaign=campaign)
+    if form.is_valid():
+        try:
+            if campaign is None:
+                campaign = CampaignService.create(
+                    unit=unit, contacts=form.people(), created_by=request.user, **form.changes()
+                )
+            else:
+                CampaignService(campaign).edit(**form.changes())
+        except NotPossible as refused:
+            form.add_error(refused.field if refused.field in form.fields else None, str(refused.message))
+        else:
+            if campaign.started_at:
+                messages.success(request, _("Saved."))
+                return redirect("console:campaign", unit.id, campaign.id)
+            # A draft in any case: a time is set, like a start, only by the confirmation that states how many people.
+            at = form.cleaned_data["scheduled_at"]
+            query = "?" + urlencode({"at": local_input(at)}) if at else ""
+            return redirect(reverse("console:campaign-rehearsal", args=[unit.id, campaign.id]) + query)
+    context = {
+        "form": form,
+        "campaign": campaign,
+        "everybody": form.everybody.count(),
+        "variables": _variables(unit),
+        # What the audience names and is no more has to be chosen again.
+        "gone": bool(campaign and lost.gone(unit.pk, campaign.audience)),
+        **_choice(request, unit, form.initial.get("contacts", [])),
+    }
+    return render_page(request, unit, "console/campaigns/new.html", "campaigns", context)
+
+
+@require_POST
+@unit_view(Action.READ_CAMPAIGNS)
+def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """How the campaign on the form reads for one of its people, what is wrong with it, and how many get it."""
+    campaign = request.POST.get("campaign", "")
+    form = CampaignForm(unit, request.POST, campaign=campaign_of(unit, UUID(campaign)) if _is_uuid(campaign) else None)
+    form.full_clean()
+    asked = Asked(
+        place=_number(request.POST.get("person")) or 0,
+        text=_number(request.POST.get("text")),
+        draw=_number(request.POST.get("draw")) or 0,
+    )
+    # The file itself stays in the browser until the form is sent.
+    told = draft(form, asked, has_file=bool(request.POST.get("with_file")))
+    context = {"unit": unit, "form": form, "draft": told, "left_out": left_out(told.tally)}
+    return render(request, "console/campaigns/check.html", context)
+
+
+def _number(text: str | None) -> int | None:
+    return min(int(text), MOST) if text and text.isdecimal() and len(text) < 10 else None
+
+
+@require_GET
+@unit_view(Action.READ_CONTACTS)
+def pick(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Contacts to choose from: those chosen already, then those who match the search."""
+    return render(request, "console/campaigns/picker.html", {"unit": unit} | _choice(request, unit))
+
+
+def _variables(unit: Unit) -> list[tuple[str, str]]:
+    """What a text may name: the name it is written by, and the one that people know."""
+    own = [("primeiro_nome", _("first name")), ("nome", _("name")), ("telefone", _("phone"))]
+    return own + list(unit.attributes.values_list("key", "name"))
+
+
+def _choice(request: ConsoleRequest, unit: Unit, already: list[str] | None = None) -> dict[str, Any]:
+    sent = request.POST if request.method == "POST" else request.GET
+    ids = [value for value in sent.getlist("contacts") if _is_uuid(value)] or already or []
+    chosen = list(Contact.objects.filter(unit=unit, id__in=ids).prefetch_related("addresses").order_by("name", "id"))
+    taken = {contact.id for contact in chosen}
+    found = contacts(unit, search=sent.get("q", ""))
+    return {
+        "chosen": chosen,
+        "offered": [contact for contact in found.rows if contact.id not in taken],
+        "more": bool(found.next),
+        "q": sent.get("q", ""),
+    }
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,115 @@
+"""Connecting a number, and going from unit to unit, in a real browser."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser import Watched, chromium, needs_chromium, open_page
+from tests.console.helpers import at
+from tests.console.test_connection import QR, S, becomes
+from units import live
+from units.models import Unit, User
+from units.services import ConnectionService, create_unit
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("console"),
+    needs_chromium,
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def page(
+    live_server: LiveServer, browser_client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> Iterator[Page]:
+    """Ana, logged in, without live events: changes are asked for."""
+    settings.LIVE_URL = ""
+    # Playwright has an event loop in this thread; the rows are changed between its steps.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    session = {"name": "sessionid", "value": browser_client.cookies["sessionid"].value, "url": live_server.url}
+    with chromium() as browser:
+        watched: Watched = open_page(browser, base_url=live_server.url)
+        watched.page.context.add_cookies([session])  # type: ignore[list-item]  # a TypedDict, spelt as a dict
+        watched.page.route("**/events", lambda route: route.abort())
+        yield watched.page
+        assert not [each for each in watched.complaints if "ERR_FAILED" not in each]
+
+
+def waits_for_the_scan(unit: Unit, **fields: Any) -> None:
+    until = timezone.now() + timedelta(seconds=40)
+    becomes(unit, status=S.AWAITING_SCAN, qr_code=QR, qr_expires_at=until, **fields)
+
+
+def test_the_code_counts_down_and_the_page_changes_by_itself(page: Page, unit: Unit) -> None:
+    waits_for_the_scan(unit)
+    page.goto(at(unit, "number"))
+    expect(page.locator("#ring img")).to_be_visible()
+    expect(page.locator(".way-code")).to_be_hidden()
+    before = page.locator(".way-qr [data-countdown]").inner_text()
+    expect(page.locator(".way-qr [data-countdown]")).not_to_have_text(before)
+    service = ConnectionService(unit)
+    with transaction.atomic():
+        service.hint_open(phone="+5511900000142", profile_name="Ótica", profile_picture_url=None)
+        live.publish(service.changes)
+    expect(page.locator("#connection")).to_have_attribute("data-scene", "connected", timeout=15_000)
+    expect(page.locator("#connection")).to_contain_text("(11) 90000-0142")
+
+
+def test_a_phone_begins_with_the_code_to_type_and_shows_the_other_when_asked(page: Page, unit: Unit) -> None:
+    waits_for_the_scan(unit, pairing_code="K7QM4TXA")
+    page.set_viewport_size({"width": 360, "height": 740})
+    page.goto(at(unit, "number"))
+    expect(page.locator(".code")).to_be_visible()
+    expect(page.locator("#ring")).to_be_hidden()
+    assert page.evaluate("document.querySelector('main').scrollWidth") <= 360
+    page.locator("[data-way-to=qr]").click()
+    expect(page.locator("#ring img")).to_be_visible()
+    expect(page.locator(".code")).to_be_hidden()
+    # The choice outlasts what changes by itself.
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live:connection', { detail: {} }))")
+    page.wait_for_load_state("networkidle")
+    expect(page.locator("#ring img")).to_be_visible()
+
+
+def test_the_camera_can_be_done_without_on_a_desktop_too(page: Page, unit: Unit) -> None:
+    becomes(unit, status=S.DISCONNECTED)
+    page.goto(at(unit, "number"))
+    page.locator("[data-way-to=code]").click()
+    expect(page.locator("[name=phone_number]")).to_be_focused()
+    page.keyboard.type("banana")
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_phone_number_error")).to_be_visible()
+    expect(page.locator("[name=phone_number]")).to_have_value("banana")
+
+
+def test_one_of_many_units_is_found_by_a_few_letters(page: Page, ana: User, unit: Unit) -> None:
+    units = [
+        create_unit(f"Ótica {name}", owner=ana)
+        for name in ["Moema", "Lapa", "Osasco", "Santos", "Penha", "Tatuapé", "Belém", "Sé"]
+    ]
+    page.goto(at(unit, "contacts"))
+    page.locator("[popovertarget=unit-menu]").press("Enter")
+    field = page.locator("#unit-menu [data-narrows]")
+    expect(field).to_be_focused()
+    field.fill("tatuape")
+    expect(page.locator("#unit-menu a:visible")).to_have_count(1)
+    field.fill("nada disso")
+    expect(page.locator("#unit-menu [data-nothing]")).to_be_visible()
+    field.fill("otica")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#unit-menu a").nth(1)).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.locator("#unit-menu")).to_be_hidden()
+    page.locator("[popovertarget=unit-menu]").press("Enter")
+    page.locator("#unit-menu [data-narrows]").fill("penha")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{at(units[4])}**")

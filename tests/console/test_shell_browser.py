@@ -1,0 +1,115 @@
+"""The shell, settings and overview in a real browser: what leads where, on a desk and on a phone."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests import factories
+from tests.browser import chromium, needs_chromium, open_page
+from tests.console.helpers import at
+from units.models import ApiToken, Unit, User
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("console"),
+    needs_chromium,
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def page(
+    request: pytest.FixtureRequest,
+    live_server: LiveServer,
+    ana: User,
+    unit: Unit,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> Iterator[Page]:
+    """Ana's browser, logged in; as wide as the test asks for."""
+    # The stream is another process's, which does not run here: this one says so.
+    settings.LIVE_URL = ""
+    # Playwright has an event loop in this thread; the rows are made between its steps.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    client = Client()
+    client.force_login(ana)
+    size = {"width": getattr(request, "param", 1280), "height": 800}
+    with chromium() as browser:
+        watched = open_page(browser, viewport=size, base_url=live_server.url)
+        watched.page.context.add_cookies(
+            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
+        )
+        yield watched.page
+        assert watched.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        assert [said for said in watched.complaints if "/events" not in said and "501" not in said] == []
+
+
+phone = pytest.mark.parametrize("page", [360], indirect=True)
+
+
+@phone
+def test_a_phone_has_tabs_and_the_rest_under_more(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "overview"))
+    rail = page.locator(".rail")
+    expect(rail.get_by_role("link").filter(visible=True)).to_have_count(4)
+    rail.get_by_role("button").click()
+    page.locator("#more-menu a").nth(1).click()
+    expect(page).to_have_url(re.compile("settings/number$"))
+    page.goto(at(unit, "settings/audit"))
+    expect(page.locator(".settings-tabs [aria-current]")).to_be_in_viewport()
+
+
+def test_the_way_to_the_content_is_the_first_stop(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "overview"))
+    page.keyboard.press("Tab")
+    expect(page.locator("a.skip")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+
+
+def test_a_chosen_theme_holds_against_the_devices(page: Page, unit: Unit) -> None:
+    page.emulate_media(color_scheme="light")
+    page.goto(at(unit, "profile"))
+    page.locator("input[name=theme][value=dark]").check()
+    page.locator("form:has(input[value=about]) button").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 17, 19)"
+
+
+def test_a_token_is_copied_from_the_only_page_that_shows_it(page: Page, unit: Unit) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(at(unit, "settings/tokens/new"))
+    page.locator("[name=name]").fill("Planilha")
+    page.locator("main button[type=submit]").click()
+    secret = page.locator("#secret").input_value()
+    page.locator("[data-copy]").click()
+    expect(page.locator("#announcer")).not_to_be_empty()
+    assert page.evaluate("navigator.clipboard.readText()") == secret
+    assert secret.startswith(ApiToken.objects.get().prefix)
+
+
+def test_a_reply_that_is_refused_keeps_what_was_typed(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "settings/replies"))
+    page.locator("a[href$='/replies/new']").click()
+    dialog = page.locator("dialog")
+    dialog.locator("[name=body]").fill("Abrimos às 9h")
+    dialog.locator("button[type=submit]").click()
+    expect(dialog.locator("#id_shortcut_error")).to_be_visible()
+    expect(dialog.locator("[name=body]")).to_have_value("Abrimos às 9h")
+    dialog.locator("[name=shortcut]").fill("horario")
+    dialog.locator("button[type=submit]").click()
+    expect(page.locator("main table")).to_contain_text("/horario")
+
+
+@phone
+def test_the_overview_opens_its_numbers_as_a_table(page: Page, unit: Unit) -> None:
+    factories.message(factories.conversation(unit), minutes_ago=5)
+    page.goto(at(unit, "overview?days=7"))
+    expect(page.locator("svg[role=img]").first).to_be_visible()
+    page.locator("summary").first.click()
+    expect(page.locator("details[open] tbody tr")).to_have_count(7)
