@@ -20,6 +20,7 @@ PARTS = {
     "end_to_end": "from posted to visible: rate and memory",
     "latency": "from 200 to visible at a third of that rate, with and without the broker",
     "scale": "pages and searches of a unit with a million messages",
+    "pages": "every page of the console with a million messages: queries, time, weight, and until a message is seen",
     "claims": "claims and records a second with thousands of lanes, and past empty ones",
     "dispatch": "sends a second of one worker process, against a bare loop of requests",
     "pace": "how many numbers keep one message in two seconds, and never less than two seconds",
@@ -43,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=10, help="of a round of latency (%(default)s)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="messages of scale (%(default)s)")
     parser.add_argument("--contacts", type=int, default=100_000, help="contacts of scale (%(default)s)")
+    parser.add_argument("--chats", type=int, default=10_000, help="conversations of pages (%(default)s)")
+    parser.add_argument("--page-rate", type=int, default=50, help="messages a second of pages (%(default)s)")
+    parser.add_argument("--page-seconds", type=float, default=30, help="of pages (%(default)s)")
     parser.add_argument("--lanes", type=int, default=5000, help="of claims (%(default)s)")
     parser.add_argument("--sends", type=int, default=3000, help="of a round of dispatch (%(default)s)")
     parser.add_argument("--numbers", type=int, default=500, help="of pace, and further (%(default)s)")
@@ -62,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.rounds, options.posts, options.messages = 1, 100, 100
         options.seconds, options.rows, options.contacts, options.bodies = 1, 2000, 200, 200
         options.lanes, options.sends, options.numbers, options.pace_seconds, options.pending = 40, 20, 10, 2, 500
-        options.imported = 500
+        options.imported, options.chats, options.page_rate, options.page_seconds = 500, 50, 20, 2
         options.streams, options.event_rate, options.event_seconds = 20, 20, 1
         options.people = 1000
     parts = options.parts or list(PARTS)
@@ -71,6 +75,14 @@ def main(arguments: list[str] | None = None) -> int:
         "end_to_end": {"rounds": options.rounds, "messages": options.messages},
         "latency": {"rounds": options.rounds, "messages": options.messages, "seconds": options.seconds},
         "scale": {"rounds": options.rounds, "rows": options.rows, "contacts": options.contacts},
+        "pages": {
+            "rounds": options.rounds,
+            "rows": options.rows,
+            "contacts": options.contacts,
+            "chats": options.chats,
+            "rate": options.page_rate,
+            "seconds": options.page_seconds,
+        },
         "claims": {"rounds": options.rounds, "lanes": options.lanes},
         "dispatch": {"rounds": options.rounds, "sends": options.sends},
         "pace": {"numbers": options.numbers, "seconds": options.pace_seconds},

@@ -24,7 +24,7 @@ _STEPS = (
     """,
     """
     INSERT INTO conversations (unit_id, contact_id)
-    SELECT unit_id, id FROM contacts WHERE unit_id = %(unit)s ORDER BY id
+    SELECT unit_id, id FROM contacts WHERE unit_id = %(unit)s ORDER BY id LIMIT %(chats)s
     """,
     """
     CREATE TEMP TABLE bench_chats AS
@@ -48,7 +48,7 @@ _STEPS = (
            now() - make_interval(secs => (%(rows)s - m.n) * 30)
     FROM generate_series(1, %(rows)s) AS m (n)
     JOIN bench_chats chat
-      ON chat.n = CASE WHEN m.n %% 100 = 0 THEN 1 ELSE 1 + (m.n::bigint * 7919) %% %(contacts)s END
+      ON chat.n = CASE WHEN m.n %% 100 = 0 THEN 1 ELSE 1 + (m.n::bigint * 7919) %% %(chats)s END
     ORDER BY m.n
     """,
 )
@@ -69,10 +69,14 @@ _WORDS = {
 }  # fmt: skip
 
 
-def load(unit: Unit, *, rows: int, contacts: int) -> None:
-    """Give `unit` so many messages, spread over so many contacts; the indexes of words are built afterwards."""
+def load(unit: Unit, *, rows: int, contacts: int, chats: int | None = None) -> None:
+    """Give `unit` so many messages, spread over so many contacts, or over the first `chats` of them.
+
+    The indexes of words are built afterwards.
+    """
     line = WhatsAppConnection.objects.get(unit=unit)
     values: dict[str, Any] = {"unit": unit.pk, "connection": line.pk, "rows": rows, "contacts": contacts, **_WORDS}
+    values["chats"] = chats or contacts
     values |= {"common": COMMON, "sometimes": SOMETIMES, "rare": RARE}
     with connection.cursor() as cursor:
         # Built at the end it takes a tenth of the time.
