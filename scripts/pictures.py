@@ -15,6 +15,28 @@ from tests.stack import Stack, wait_for  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 MARINA = "5511900000208"
+DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+# Name of the picture → page of the unit, with the ids of what the scenes have made.
+PAGES = {
+    "overview": "overview",
+    "campaigns": "campaigns",
+    "campaign-editor": "campaigns/new",
+    "rehearsal": "campaigns/{draft}/rehearsal",
+    "contacts": "contacts",
+    "contact": "contacts/{contact}",
+    "segments": "contacts/segments",
+    "import": "contacts/imports",
+    "profile": "profile",
+    "settings-number": "settings/number",
+    "settings-unit": "settings/unit",
+    "settings-members": "settings/members",
+    "settings-tokens": "settings/tokens",
+    "settings-webhooks": "settings/webhooks",
+    "settings-replies": "settings/replies",
+    "settings-labels": "settings/labels",
+    "settings-secret": "settings/secret",
+    "settings-audit": "settings/audit",
+}
 
 
 def main() -> int:
@@ -25,7 +47,7 @@ def main() -> int:
         Stack(Path(directory)) as stack,
         chromium() as browser,
     ):
-        page = open_page(browser, viewport={"width": 1280, "height": 800}).page
+        page = open_page(browser, viewport=DESK).page
         page.goto(f"{stack.url}/app/")
         page.get_by_label("E-mail").fill(stack.email)
         page.get_by_label("Senha").fill(stack.password)
@@ -33,12 +55,31 @@ def main() -> int:
         connect(stack, page)
         inbox(stack, page)
         campaign(stack, page)
+        contact, *_rest = stack.get("/contacts")["results"]
+        draft = next(each["id"] for each in stack.get("/campaigns")["results"] if each["status"] == "draft")
+        for name, path in PAGES.items():
+            unit_page(stack, page, path.format(contact=contact["id"], draft=draft))
+            shoot(page, name)
+        attention(stack, page)
     return 0
 
 
 def shoot(page: Page, name: str) -> None:
+    """The page in light, as wide as it is."""
+    expect(page.locator(".htmx-request")).to_have_count(0)
     page.screenshot(path=IMAGES / f"{name}.png", animations="disabled")
     print(f"docs/images/{name}.png")
+
+
+def shoot_each(page: Page, name: str) -> None:
+    """The page in light and in dark, and on a phone."""
+    shoot(page, name)
+    page.emulate_media(color_scheme="dark")
+    shoot(page, f"{name}-dark")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    shoot(page, f"{name}-phone")
+    page.set_viewport_size(DESK)  # type: ignore[arg-type]
 
 
 def unit_page(stack: Stack, page: Page, path: str = "") -> None:
@@ -47,15 +88,17 @@ def unit_page(stack: Stack, page: Page, path: str = "") -> None:
 
 def connect(stack: Stack, page: Page) -> None:
     unit_page(stack, page, "number")
-    page.get_by_role("button", name="Conectar").first.click()
-    expect(page.get_by_text("Aguardando leitura").first).to_be_visible()
-    shoot(page, "connect")
+    page.get_by_role("button", name=re.compile("QR|Conectar")).first.click()
+    expect(page.locator("img[src^='data:image/png']")).to_be_visible()
+    shoot_each(page, "connect")
     stack.sandbox.scan(stack.instance, number="5511900000142", profile_name="Ótica Aurora")
-    expect(page.locator("main").get_by_text("Conectado", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Ótica Aurora")).to_be_visible()
+    shoot(page, "connected")
 
 
 def inbox(stack: Stack, page: Page) -> None:
     unit_page(stack, page)
+    shoot(page, "inbox-list")
     page.get_by_role("link", name=re.compile("Marina")).click()
     answer = "Marcado! Quinta, 26/11, às 15h com a Célia."
     page.get_by_role("textbox", name=re.compile("Resposta para")).fill(answer)
@@ -65,7 +108,7 @@ def inbox(stack: Stack, page: Page) -> None:
     expect(page.get_by_role("log").get_by_title("Lida")).to_be_visible()
     stack.sandbox.inbound(stack.instance, MARINA, "Perfeito, obrigada! 😊", "Marina")
     expect(page.get_by_role("log").get_by_text("Perfeito, obrigada!")).to_be_visible()
-    shoot(page, "inbox")
+    shoot_each(page, "inbox")
 
 
 def campaign(stack: Stack, page: Page) -> None:
@@ -73,8 +116,17 @@ def campaign(stack: Stack, page: Page) -> None:
     started = stack.campaign(phones, "Volta às aulas: lentes com 30% até sábado. Responda SIM e a gente te chama.")
     wait_for(lambda: stack.get(f"/campaigns/{started}")["progress"]["sent"] >= 3, what="three messages")
     unit_page(stack, page, f"campaigns/{started}")
-    expect(page.get_by_text("Enviando").first).to_be_visible()
-    shoot(page, "campaign")
+    expect(page.locator("main").get_by_text(re.compile("Enviando|Concluída")).first).to_be_visible()
+    shoot_each(page, "campaign")
+
+
+def attention(stack: Stack, page: Page) -> None:
+    """A number that was logged out on the phone, and what waits for it."""
+    unit_page(stack, page, "attention")
+    shoot(page, "attention-nothing")
+    stack.sandbox.logout(stack.instance)
+    expect(page.locator("main").get_by_text(re.compile("desconectado", re.IGNORECASE)).first).to_be_visible()
+    shoot_each(page, "attention")
 
 
 if __name__ == "__main__":

@@ -31,10 +31,10 @@ _SWITCHES = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """A headless browser, closed at the end."""
+def chromium(*switches: str) -> Iterator[Browser]:
+    """A headless browser, with `switches` besides its own; closed at the end."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_SWITCHES)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*_SWITCHES, *switches])
         yield browser
         browser.close()
 

@@ -191,5 +191,8 @@ ASKS: dict[str, Callable[[Populated], Ask]] = {
     "unarchive-campaign": lambda whose: Ask(ids=_campaign(whose, archived_at=timezone.now())),
     "replay-webhook-events": lambda whose: Ask({"since": "2026-01-01T00:00:00Z"}),
     "replay-webhook-event": lambda whose: Ask(),
+    "webhooks": lambda whose: Ask({"url": "https://erp.example.com/hook", "kinds": ["message"]}),
+    "test-webhook": lambda whose: Ask(),
+    "rotate-webhook-secret": lambda whose: Ask(),
     "test-send-campaign": lambda whose: Ask({"phone": "+5511912345678"}, _campaign(whose)),
 }

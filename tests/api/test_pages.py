@@ -30,6 +30,7 @@ from messaging.models import (
     Segment,
     Tag,
 )
+from outgoing_webhooks.models import OutgoingWebhook
 from tests import factories
 from tests.access.routes import Route, every_route, is_api
 from tests.access.world import Populated
@@ -108,6 +109,9 @@ MORE: dict[str, Callable[[Populated, int], Any]] = {
     "units": _unit,
     "members": _person,
     "integrations": _program,
+    "webhooks": lambda whose, number: OutgoingWebhook.objects.create(
+        unit=whose.unit, url=f"https://example.com/{number}", secret="whsec_", after_seq=0
+    ),
     "audit": lambda whose, number: record(whose.unit.pk, AuditAction.TOKEN_MADE, number=number),
     "tokens": lambda whose, number: ApiToken.mint(whose.people[Role.OWNER], str(number), unit=whose.unit),
     "contacts": lambda whose, number: factories.contact(whose.unit, name=str(number)),
