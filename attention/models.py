@@ -17,6 +17,7 @@ class Kind(models.TextChoices):
     MEDIA = "media", pgettext_lazy("attention", "Files that did not load")
     HELD = "held", pgettext_lazy("attention", "Campaign held")
     LATE = "late", pgettext_lazy("attention", "Messages that waited too long")
+    WEBHOOK_OFF = "webhook_off", pgettext_lazy("attention", "Outgoing webhook switched off")
     DEAD_LETTERS = "dead_letters", pgettext_lazy("attention", "Events that were not understood")
 
 

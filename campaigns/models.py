@@ -207,6 +207,12 @@ class CampaignRecipient(UUIDPrimaryKeyModel):
                 name="campaign_recipients_lately",
                 condition=models.Q(sent_at__isnull=False),
             ),
+            # Who replied, as the page of a campaign lists them.
+            models.Index(
+                fields=["campaign", "id"],
+                name="campaign_recipients_replied",
+                condition=models.Q(replied_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

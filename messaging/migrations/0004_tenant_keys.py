@@ -26,4 +26,5 @@ class Migration(migrations.Migration):
         tenant_key("conversation_labels", "conversation_id", "conversations", on_delete="CASCADE"),
         tenant_key("conversation_labels", "label_id", "labels", on_delete="CASCADE"),
         tenant_key("notes", "conversation_id", "conversations", on_delete="CASCADE"),
+        tenant_key("conversation_events", "conversation_id", "conversations", on_delete="CASCADE"),
     ]

@@ -10,7 +10,14 @@ from messaging.models.contacts import (
 )
 from messaging.models.conversations import Conversation, ConversationStatus
 from messaging.models.imports import ContactImport, ImportStatus
-from messaging.models.inbox import CannedReply, ConversationLabel, Label, Note
+from messaging.models.inbox import (
+    CannedReply,
+    ConversationEvent,
+    ConversationEventKind,
+    ConversationLabel,
+    Label,
+    Note,
+)
 from messaging.models.lanes import SendLane
 from messaging.models.media import Attachment, MediaStatus, MessageMedia
 from messaging.models.messages import (
@@ -41,6 +48,8 @@ __all__ = [
     "ContactMerge",
     "ContactTag",
     "Conversation",
+    "ConversationEvent",
+    "ConversationEventKind",
     "ConversationLabel",
     "ConversationStatus",
     "Direction",

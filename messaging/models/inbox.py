@@ -6,7 +6,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from crm_whatsapp.db import TenantForeignKey, UUIDPrimaryKeyModel, tenant_parent
+from crm_whatsapp.db import TenantForeignKey, UUIDPrimaryKeyModel, one_of, tenant_parent
 from messaging.models.conversations import Conversation
 from units.models import Unit, User
 
@@ -71,6 +71,40 @@ class Note(UUIDPrimaryKeyModel):
 
     def __str__(self) -> str:
         return self.body[:60]
+
+
+class ConversationEventKind(models.TextChoices):
+    """What a colleague did with a conversation; of a snoozed one, also that its time was over."""
+
+    ASSIGNED = "assigned", pgettext_lazy("conversation event", "Assigned")
+    OPENED = "opened", pgettext_lazy("conversation event", "Opened")
+    PENDING = "pending", pgettext_lazy("conversation event", "Set to pending")
+    SNOOZED = "snoozed", pgettext_lazy("conversation event", "Snoozed")
+    RESOLVED = "resolved", pgettext_lazy("conversation event", "Resolved")
+
+
+class ConversationEvent(UUIDPrimaryKeyModel):
+    """A line in the thread: whose the conversation became, where it stood from then on, and who has said so."""
+
+    unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="+", db_index=False)
+    conversation = TenantForeignKey(Conversation, related_name="events", db_index=False)
+    kind = models.CharField(_("kind"), max_length=16, choices=ConversationEventKind)
+    # Null: nobody who is here still; of `opened` also that its time was over.
+    author = models.ForeignKey(User, models.DB_SET_NULL, null=True, related_name="+", verbose_name=_("author"))
+    # Of `assigned`; null: nobody's any more.
+    assignee = models.ForeignKey(User, models.DB_SET_NULL, null=True, related_name="+")
+    # Of `snoozed`; null: until the contact writes.
+    until = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "conversation_events"
+        verbose_name = _("conversation event")
+        verbose_name_plural = _("conversation events")
+        constraints = [one_of("kind", ConversationEventKind, "conversation_events_kind")]
+        indexes = [models.Index(fields=["conversation", "-created_at", "-id"], name="conversation_events_newest")]
+
+    def __str__(self) -> str:
+        return self.get_kind_display()
 
 
 class CannedReply(UUIDPrimaryKeyModel):
