@@ -9,11 +9,13 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from smtplib import SMTPRecipientsRefused, SMTPResponseException
 from uuid import UUID
 
 import structlog
 from django.db import connection as database
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from attention import letters
@@ -21,13 +23,20 @@ from attention.finding import Need, needs
 from attention.models import Episode, Kind
 from crm_whatsapp.db import ClockNow
 from units import live
+from units.models import Unit
 
 log = structlog.get_logger(__name__)
 
 # Over means: for so long. A number that comes and goes is one episode, and one e-mail.
 WELL_FOR = timedelta(minutes=5)
-# What waits until there is time: it counts in no badge, and nobody gets an e-mail.
-CAN_WAIT = frozenset({Kind.MEDIA, Kind.DEAD_LETTERS})
+# What waits until there is time: it counts in no badge.
+CAN_WAIT = frozenset({Kind.MEDIA, Kind.WEBHOOK_OFF, Kind.DEAD_LETTERS})
+# Known to those alone who may do something about it.
+_PRIVATE = frozenset({Kind.WEBHOOK_OFF})
+# What is over for so long is forgotten: the page of what was settled shows the latest.
+KEEP = timedelta(days=90)
+# What a mail server says no with, to one letter.
+_ANSWERS = (SMTPResponseException, SMTPRecipientsRefused)
 # Names of locks in the database.
 _OBSERVING, _TELLING = 7_206_101, 7_206_102
 
@@ -35,6 +44,12 @@ _OBSERVING, _TELLING = 7_206_101, 7_206_102
 def count_now(unit_id: UUID) -> int:
     """How much needs a person of the unit now; one statement, by an index of what is open."""
     return Episode.objects.filter(unit=unit_id, ended_at=None).exclude(kind__in=CAN_WAIT).count()
+
+
+def known_to(unit: Unit) -> QuerySet[Episode]:
+    """The episodes of `unit`, open and ended, of which the reader (`unit.allowed`) may know."""
+    hidden = [kind for kind in _PRIVATE if letters.ASKS[kind] not in unit.allowed]
+    return Episode.objects.filter(unit=unit).exclude(kind__in=hidden)
 
 
 def observe(unit_id: UUID | None = None) -> list[Need]:
@@ -68,7 +83,7 @@ def _begin(keys: Iterable[tuple[UUID, str, UUID]]) -> list[Episode]:
     again = [just_over[key] for key in keys if key in just_over]
     Episode.objects.filter(pk__in=[row.pk for row in again]).update(ended_at=None)
     new = Episode.objects.bulk_create(
-        Episode(unit_id=unit, kind=kind, object_id=thing, told_at=ClockNow() if kind in CAN_WAIT else None)
+        Episode(unit_id=unit, kind=kind, object_id=thing, told_at=None if kind in letters.LETTERS else ClockNow())
         for unit, kind, thing in keys
         if (unit, kind, thing) not in just_over
     )
@@ -95,10 +110,13 @@ def tell(found: Iterable[Need]) -> int:
             try:
                 with timezone.override(row.unit.time_zone):
                     written += letters.write(row)
-            except Exception:
+            except Exception as error:
                 # Whatever a mail server and the network raise: the next round tries again.
                 log.exception("attention_not_told", episode_id=str(row.pk))
-                break
+                if isinstance(error, OSError) and not isinstance(error, _ANSWERS):
+                    # Nobody answers there: nor will he to the others, each for as long.
+                    break
+                continue
             Episode.objects.filter(pk=row.pk).update(told_at=ClockNow())
     return written
 
@@ -120,3 +138,8 @@ def _alone(lock: int) -> Iterator[bool]:
 def look() -> None:
     """Observe all units, and tell."""
     tell(observe())
+
+
+def forget_old() -> int:
+    """Forget what ended long ago; the number of episodes. What is open stays, however old it is."""
+    return Episode.objects.filter(ended_at__lt=ClockNow() - KEEP).delete()[0]

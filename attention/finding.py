@@ -20,6 +20,7 @@ from messaging.models import (
     Origin,
 )
 from messaging.settling import OVER, SENT_AGAIN_AS
+from outgoing_webhooks.models import OutgoingWebhook
 from units.models import ConnectionStatus, DisconnectCause, WhatsAppConnection
 from webhooks.models import EventStatus, WebhookEvent
 
@@ -56,6 +57,7 @@ def needs(unit_id: UUID | None = None) -> list[Need]:
         _of_unit(Kind.MEDIA, lost_files(), unit_id, by_mail=False),
         _of_unit(Kind.DEAD_LETTERS, dead_letters(), unit_id, "connection__unit_id", by_mail=False),
         _shown(Kind.HELD, stopped(), unit_id, "unit_id", "id", Value(True)),
+        _shown(Kind.WEBHOOK_OFF, switched_off(), unit_id, "unit_id", "id", Value(True)),
     ]
     rows = [Need(*row) for row in found[0].union(*found[1:], all=True)]
     return rows + [Need(unit, Kind.HELD, standing.id, False) for unit, standing in at_the_limit(unit_id)]
@@ -116,6 +118,11 @@ def stopped() -> QuerySet[Campaign]:
     return Campaign.objects.filter(paused | not_begun, archived_at=None)
 
 
+def switched_off() -> QuerySet[OutgoingWebhook]:
+    """Outgoing webhooks that we have stopped, as they took nothing; not those that a person switched off."""
+    return OutgoingWebhook.objects.filter(is_active=False, failures__gt=0)
+
+
 def at_the_limit(unit_id: UUID | None = None) -> list[tuple[UUID, Standing]]:
     """Campaigns that today's limit of their number holds, with their unit. They go on tomorrow by themselves."""
     sending = Campaign.objects.filter(status=CampaignStatus.PROCESSING)
@@ -135,7 +142,7 @@ def _of_unit(
     kind: Kind, rows: QuerySet[Any], unit_id: UUID | None, unit: str = "unit_id", *, by_mail: bool = True
 ) -> QuerySet[Any, tuple[Any, ...]]:
     """One for each unit that has such `rows`."""
-    return _shown(kind, rows.order_by(), unit_id, unit, unit, Value(by_mail)).distinct()
+    return _shown(kind, rows, unit_id, unit, unit, Value(by_mail)).distinct()
 
 
 def _of_connections(
@@ -151,4 +158,4 @@ def _shown(
     if unit_id:
         rows = rows.filter(**{unit: unit_id})
     word = Value(kind.value, output_field=CharField())
-    return rows.values_list(F(unit), word, F(thing), ExpressionWrapper(by_mail, BooleanField()))
+    return rows.order_by().values_list(F(unit), word, F(thing), ExpressionWrapper(by_mail, BooleanField()))

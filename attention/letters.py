@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.urls import reverse
@@ -11,6 +12,8 @@ from django.utils.translation import gettext as _
 from attention.models import Episode, Kind
 from campaigns.models import Campaign
 from messaging.phones import shown
+from outgoing_webhooks.models import OutgoingWebhook
+from outgoing_webhooks.words import why
 from units.letters import write_to_members
 from units.roles import Action
 
@@ -22,6 +25,7 @@ ASKS = {
     Kind.LATE: Action.WRITE_NUMBER,
     Kind.HELD: Action.WRITE_CAMPAIGNS,
     Kind.MEDIA: Action.WRITE_INBOX,
+    Kind.WEBHOOK_OFF: Action.MANAGE_ACCESS,
     Kind.DEAD_LETTERS: Action.REPLAY_EVENTS,
 }
 
@@ -44,7 +48,7 @@ def write(episode: Episode) -> int:
     In the language of the installation: nobody has chosen another one. Raises what the mail server raises.
     """
     with translation.override(settings.LANGUAGE_CODE):
-        letter = _LETTERS[Kind(episode.kind)](episode)
+        letter = LETTERS[Kind(episode.kind)](episode)
         if letter is None:
             return 0
         link = settings.CONSOLE_URL + reverse(f"console:{letter.page}", args=[episode.unit_id, *letter.args])
@@ -119,10 +123,30 @@ def _held(episode: Episode) -> Letter | None:
     )
 
 
-_LETTERS: dict[Kind, Callable[[Episode], Letter | None]] = {
+def _webhook_off(episode: Episode) -> Letter | None:
+    webhook = OutgoingWebhook.objects.filter(unit=episode.unit, pk=episode.object_id).first()
+    if webhook is None:
+        return None
+    return Letter(
+        _("%(unit)s: an outgoing webhook was switched off") % {"unit": episode.unit.name},
+        # Not its path and query: many a receiver knows us by them alone.
+        _("The outgoing webhook to %(host)s takes nothing, so we have stopped. %(reason)s")
+        % {"host": urlsplit(webhook.url).hostname, "reason": why(webhook)},
+        _(
+            "WhatsApp messages are not concerned. Events are kept for 14 days: switched on again in time, the receiver"
+            " misses nothing."
+        ),
+        _("See the receiver, and switch it on again:"),
+        "webhooks",
+    )
+
+
+# The kinds of which somebody is told by e-mail.
+LETTERS: dict[Kind, Callable[[Episode], Letter | None]] = {
     Kind.DISCONNECTED: _disconnected,
     Kind.UNCONFIRMED: _unconfirmed,
     Kind.FAILED: _failed,
     Kind.LATE: _late,
     Kind.HELD: _held,
+    Kind.WEBHOOK_OFF: _webhook_off,
 }

@@ -9,7 +9,7 @@ from units.models import Unit
 
 
 class Kind(models.TextChoices):
-    """Why somebody is needed. One episode of a kind for each number or campaign; else for the unit."""
+    """Why somebody is needed. One episode of a kind for each number, campaign or webhook; else for the unit."""
 
     DISCONNECTED = "disconnected", pgettext_lazy("attention", "Number disconnected")
     UNCONFIRMED = "unconfirmed", pgettext_lazy("attention", "Unconfirmed messages")
@@ -26,9 +26,9 @@ class Episode(UUIDPrimaryKeyModel):
 
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="episodes", verbose_name=_("unit"), db_index=False)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
-    # The connection or campaign concerned, or the unit.
+    # The connection, campaign or outgoing webhook concerned, or the unit.
     object_id = models.UUIDField()
-    # When people were told, by e-mail and live event; null: not yet.
+    # When people were told by e-mail, or when it began, if nobody is; null: not yet.
     told_at = models.DateTimeField(_("told at"), null=True, editable=False)
     # Null: it still does.
     ended_at = models.DateTimeField(_("ended at"), null=True, editable=False)

@@ -20,3 +20,9 @@ def look() -> None:
         episodes.look()
     finally:
         _looking.release()
+
+
+@shared_task
+def prune() -> None:
+    """Forget what ended long ago."""
+    episodes.forget_old()

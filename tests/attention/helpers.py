@@ -8,6 +8,7 @@ from django.utils import timezone
 from attention.models import Episode
 from campaigns.models import Campaign
 from messaging.models import Message, MessageMedia, MessageStatus
+from outgoing_webhooks.models import OutgoingWebhook
 from tests.factories import campaign, conversation, message
 from units.models import ConnectionStatus, DisconnectCause, HeldFor, Unit, WhatsAppConnection
 from webhooks.models import EventStatus, WebhookEvent
@@ -73,6 +74,13 @@ def stopped_campaign(unit: Unit, **fields: Any) -> Campaign:
     return made
 
 
+def webhook_off(unit: Unit, place: int = 0) -> OutgoingWebhook:
+    return OutgoingWebhook.objects.create(
+        unit=unit, url=f"https://erp.example.com/hook/{place}?key=segredo", secret="whsec_eA==", after_seq=0,
+        is_active=False, failures=11, last_error="http_500",
+    )  # fmt: skip
+
+
 def everything(unit: Unit) -> None:
     """One of each kind."""
     disconnect(unit)
@@ -83,6 +91,7 @@ def everything(unit: Unit) -> None:
     lost_file(unit)
     dead_letter(unit)
     stopped_campaign(unit)
+    webhook_off(unit)
 
 
 def kinds(unit: Unit, *, is_open: bool = True) -> list[str]:

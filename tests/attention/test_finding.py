@@ -31,7 +31,7 @@ def test_a_unit_where_all_is_well_needs_nobody(unit: Unit) -> None:
 
 def test_each_kind_is_found_for_its_unit_alone(unit: Unit, stranger: User) -> None:  # I7
     helpers.everything(unit)
-    expected = ["dead_letters", "disconnected", "failed", "held", "held", "late", "media", "unconfirmed"]
+    expected = ["dead_letters", "disconnected", "failed", "held", "held", "late", "media", "unconfirmed", "webhook_off"]
     assert found(unit) == expected
     assert found(Unit.objects.of_member(stranger).get()) == []
     assert {need.unit_id for need in needs()} == {unit.pk}

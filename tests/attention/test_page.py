@@ -27,6 +27,13 @@ def shown(client: Client, unit: Unit, path: str = "attention") -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text))
 
 
+def at_the_limit(unit: Unit) -> None:
+    today = timezone.localdate(timezone=ZoneInfo(unit.time_zone))
+    connected = {"daily_cap": 20, "status": "connected", "campaigns_held_at": None, "campaigns_held_for": ""}
+    WhatsAppConnection.objects.filter(unit=unit).update(**connected)
+    SendLane.objects.update_or_create(connection=unit.connection, defaults={"day": today, "sent_today": 20})
+
+
 def test_nothing_needs_anybody(browser_client: Client, unit: Unit) -> None:
     text = shown(browser_client, unit)
     assert "Nada precisa de você" in text
@@ -48,7 +55,7 @@ def test_everything_that_needs_somebody_is_there(browser_client: Client, unit: U
         "1 mensagem espera sua escolha",
         "Campanhas paradas neste número",
         "“Volta às aulas”. O número ficou fora por muito tempo.",
-        "Quando der 2",
+        "Quando der 3",
         "1 arquivo não baixou",
         "O mais antigo vence em 29 dias",
         "1 aviso do WhatsApp não foi entendido",
@@ -59,9 +66,7 @@ def test_everything_that_needs_somebody_is_there(browser_client: Client, unit: U
 
 def test_a_campaign_at_the_limit_says_until_when_and_how_many_are_left(browser_client: Client, unit: Unit) -> None:
     campaign(unit, people=3)
-    today = timezone.localdate(timezone=ZoneInfo(unit.time_zone))
-    WhatsAppConnection.objects.filter(unit=unit).update(daily_cap=20)
-    SendLane.objects.update_or_create(connection=unit.connection, defaults={"day": today, "sent_today": 20})
+    at_the_limit(unit)
     text = shown(browser_client, unit)
     assert "“Volta às aulas” parou em 20 de 20" in text
     assert "Volta sozinha amanhã às 00:00" in text
@@ -78,6 +83,15 @@ def test_it_costs_a_fixed_number_of_statements(
     episodes.observe()
     with django_assert_max_num_queries(38):
         browser_client.get(at(unit, "attention"))
+    for place in range(5):
+        helpers.stopped_campaign(unit)
+        helpers.webhook_off(unit, place + 1)
+        campaign(unit, people=2)
+    at_the_limit(unit)
+    episodes.observe()
+    with django_assert_max_num_queries(38):
+        text = browser_client.get(at(unit, "attention")).text
+    assert len(re.findall("<article", text)) == 7 + 15
     with django_assert_max_num_queries(4):
         browser_client.get(at(unit, "attention/badge"))
 
@@ -135,9 +149,20 @@ def test_who_may_not_act_is_told_whom_to_ask(client: Client, unit: Unit) -> None
     client.force_login(colleague(unit))
     text = shown(client, unit)
     assert "Seu papel não permite isto. Peça a Ana." in text
-    for button in ("Conectar de novo", "Liberar", "Reprocessar", "Descartar"):
+    for button in ("Conectar de novo", "Liberar", "Reprocessar", "Reagendar", "Ligar"):
         assert button not in text
     assert "Chegou" in text
+
+
+def test_what_was_done_on_another_page_is_gone_from_list_and_badge_alike(browser_client: Client, unit: Unit) -> None:
+    helpers.hold(unit)
+    helpers.late(unit)
+    episodes.observe()
+    browser_client.post(at(unit, "number/release"))
+    browser_client.post(at(unit, "number/waiting"), {"action": "send"})
+    page = browser_client.get(at(unit, "attention")).text
+    assert "Nada precisa de você" in page
+    assert "precisa de alguém agora" not in page
 
 
 def test_settled_episodes_are_listed(browser_client: Client, unit: Unit) -> None:
@@ -159,13 +184,15 @@ def test_a_person_wants_no_mail(browser_client: Client, unit: Unit) -> None:
 def test_a_webhook_that_was_switched_off_is_there_for_those_who_manage_it(
     browser_client: Client, client: Client, unit: Unit
 ) -> None:
-    OutgoingWebhook.objects.create(
-        unit=unit, url="https://erp.example.com/hook", secret="whsec_eA==", after_seq=0, is_active=False,
-        failures=11, last_error="http_500",
-    )  # fmt: skip
+    helpers.webhook_off(unit)
     text = shown(browser_client, unit)
     assert "Webhook de saída desligado" in text
     assert "O destino respondeu 500." in text
     assert "Quando der 1" in text
+    assert "Ligar Ver webhook" in text
     client.force_login(colleague(unit))
-    assert "erp.example.com" not in shown(client, unit)
+    text = shown(client, unit)
+    assert "erp.example.com" not in text
+    assert "Quando der" not in text
+    OutgoingWebhook.objects.all().delete()
+    assert "Nada foi resolvido ainda" in shown(client, unit, "attention/settled")
