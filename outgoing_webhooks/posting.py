@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,7 @@ from urllib3.exceptions import HTTPError
 from crm_whatsapp.db import ClockNow
 from messaging.outgoing.errors import CannotQueue
 from messaging.outgoing.web import Web
-from outgoing_webhooks import letters, words
+from outgoing_webhooks import words
 from outgoing_webhooks.models import OutgoingWebhook
 from outgoing_webhooks.services import web
 from units.models import LiveEvent, UnitFeed
@@ -41,8 +42,8 @@ BATCH = 100
 THREADS = 16
 # Longer than a request and its record can take.
 LEASE = timedelta(seconds=60)
-# After each failure in a row; a day altogether. After the last one nobody tries any more.
-PAUSES = [timedelta(seconds=each) for each in (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21_600, 36_000)]
+# After each failure in a row; three days altogether: a weekend. After the last one nobody tries any more.
+PAUSES = [timedelta(seconds=each) for each in (5, 30, 120, 600, 1_800, *[3_600] * 72)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,21 @@ class Poster:
     def __init__(self, way: Web | None = None) -> None:
         self.web = way or web()
 
-    def run(self, *, seconds: float, stop: threading.Event | None = None) -> int:
-        """Post for `seconds`, or until there is nothing more; the number of posts that were taken."""
+    def run(
+        self, *, seconds: float, stop: threading.Event | None = None, on_last: Callable[[], None] = lambda: None
+    ) -> int:
+        """Post for `seconds`, or until there is nothing more; the number of posts that were taken.
+
+        `on_last` is called when no more is claimed: slow receivers have their time still, and somebody else may begin.
+        """
         until, count = time.monotonic() + seconds, 0
         under_way: dict[Future[str], Claim] = {}
         with ThreadPoolExecutor(THREADS) as threads:
             while True:
-                if time.monotonic() < until and not (stop and stop.is_set()):
+                is_over = time.monotonic() >= until or bool(stop and stop.is_set())
+                if is_over:
+                    on_last()
+                else:
                     for taken in claim_due(THREADS - len(under_way)):
                         if taken.events:
                             under_way[threads.submit(deliver, self.web, taken)] = taken
@@ -136,8 +145,11 @@ def claim_due(most: int) -> list[Claim]:
         )
         rows = due.order_by("due_at", "id").select_for_update(no_key=True, skip_locked=True, of=("self",))
         ids = list(rows.values_list("id", flat=True)[:most])
-        OutgoingWebhook.objects.filter(id__in=ids).update(due_at=ClockNow() + LEASE)
-    return [_batch(webhook) for webhook in OutgoingWebhook.objects.filter(id__in=ids)]
+        taken = OutgoingWebhook.objects.filter(id__in=ids)
+        taken.update(due_at=ClockNow() + LEASE)
+        # Read before anybody else may move `due_at`, which would be taken for our token.
+        webhooks = list(taken)
+    return [_batch(webhook) for webhook in webhooks]
 
 
 def _batch(webhook: OutgoingWebhook) -> Claim:
@@ -166,7 +178,5 @@ def record(claim: Claim, code: str) -> None:
     log.warning("outgoing_webhook_failed", webhook_id=str(claim.webhook.pk), failures=failures, code=code)
     if code != words.GONE and failures <= len(PAUSES):
         row.update(failures=failures, last_error=code, due_at=ClockNow() + PAUSES[failures - 1])
-    elif row.exists():
-        # Told before it is noted: whoever dies between the two is followed by one more try, and one more e-mail.
-        letters.switched_off(claim.webhook, code)
+    else:
         row.update(is_active=False, failures=failures, last_error=code, due_at=ClockNow())

@@ -15,7 +15,7 @@ class WebhookSerializer(serializers.ModelSerializer[OutgoingWebhook]):
         child=serializers.ChoiceField(choices=services.KINDS), read_only=True, help_text="Empty: all."
     )
     switched_off = serializers.SerializerMethodField(
-        help_text="It failed for a day, or wanted no more (410), and nobody has switched it on again since."
+        help_text="It failed for three days, or wanted no more (410), and nobody has switched it on again since."
     )
     error = serializers.SerializerMethodField(help_text="Why the last attempt failed; empty when it did not.")
     error_code = serializers.CharField(source="last_error", read_only=True)
@@ -67,6 +67,9 @@ class ChangeWebhookSerializer(serializers.Serializer[Any]):
         help_text="Of live events; empty or left out: all.",
     )
     is_active = serializers.BooleanField(required=False)
+    after_seq = serializers.IntegerField(
+        required=False, min_value=0, help_text="What came after this number is posted, once more or for the first time."
+    )
 
     def validate_url(self, url: str) -> str:
         try:
@@ -79,6 +82,7 @@ class ChangeWebhookSerializer(serializers.Serializer[Any]):
 class NewWebhookSerializer(ChangeWebhookSerializer):
     url = serializers.URLField(max_length=2000, help_text="Public, and https.")
     is_active = None  # type: ignore[assignment]
+    after_seq = None  # type: ignore[assignment]
 
 
 class SecretSerializer(serializers.Serializer[Any]):

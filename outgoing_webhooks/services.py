@@ -5,6 +5,8 @@ import ipaddress
 import secrets
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -26,11 +28,16 @@ SECONDS = 10.0
 # Signed with each of so many: a receiver that has not got the new one yet still believes us.
 SECRETS = 2
 
+_CHANGEABLE = ("url", "kinds", "is_active", "after_seq")
 PUBLIC_ONLY = _("A public address that begins with https://, on port 443 or 8443, and without a password in it.")
 
 
 class InvalidAddress(ValueError):
     """We do not post there."""
+
+
+class NotYet(ValueError):
+    """There is no event of that number yet."""
 
 
 class AddressTaken(Exception):
@@ -51,7 +58,7 @@ def web() -> Web:
 def check(url: str) -> None:
     """Raises InvalidAddress for what we can see to be nowhere for us; whose address a name has is seen when posting."""
     try:
-        host = web().judged(url).hostname or ""
+        host = web().judged(_in_ascii(url)).hostname or ""
     except CannotQueue as refusal:
         raise InvalidAddress(PUBLIC_ONLY) from refusal
     try:
@@ -68,12 +75,12 @@ def add(unit: Unit, url: str, *, kinds: Collection[str] = (), by: User | None) -
     Raises InvalidAddress, AddressTaken and TooMany.
     """
     check(url)
-    url, secret = iri_to_uri(url), _new_secret()
+    url, secret = _in_ascii(url), _new_secret()
     with transaction.atomic():
         Unit.objects.select_for_update(no_key=True).get(pk=unit.pk)
         if OutgoingWebhook.objects.filter(unit=unit).count() >= MOST:
             raise TooMany
-        last = UnitFeed.objects.filter(unit=unit).values_list("last_seq", flat=True).first() or 0
+        last = _newest(unit.pk)
         try:
             with transaction.atomic():
                 made = OutgoingWebhook.objects.create(
@@ -92,26 +99,31 @@ def change(
     url: str | None = None,
     kinds: Collection[str] | None = None,
     is_active: bool | None = None,
+    after_seq: int | None = None,
 ) -> OutgoingWebhook:
     """Another address, other events, on or off. Switched on, it goes on where it was, with as many tries as ever.
 
-    Raises InvalidAddress, AddressTaken, and OutgoingWebhook.DoesNotExist when it has been removed meanwhile.
+    `after_seq`: from there on, once more or passing over some. Raises InvalidAddress, AddressTaken, NotYet, and
+    OutgoingWebhook.DoesNotExist when it has been removed meanwhile.
     """
     if url is not None:
         check(url)
-        url = iri_to_uri(url)
+        url = _in_ascii(url)
     with transaction.atomic():
         row = OutgoingWebhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
-        before: dict[str, Any] = {"url": row.url, "kinds": row.kinds, "is_active": row.is_active}
+        before: dict[str, Any] = {name: getattr(row, name) for name in _CHANGEABLE}
+        if after_seq is not None and after_seq > _newest(row.unit_id):
+            raise NotYet
         row.url = row.url if url is None else url
         row.kinds = row.kinds if kinds is None else _sorted(kinds)
         row.is_active = row.is_active if is_active is None else is_active
+        row.after_seq = row.after_seq if after_seq is None else after_seq
         if changed := audit.difference(before, row):
             # At once, and whoever is posting this moment has lost it. Off by a person is no failure.
             row.due_at, row.failures, row.last_error = ClockNow(), 0, ""
             try:
                 with transaction.atomic():
-                    row.save(update_fields=["url", "kinds", "is_active", "due_at", "failures", "last_error"])
+                    row.save(update_fields=[*_CHANGEABLE, "due_at", "failures", "last_error"])
             except IntegrityError:
                 raise AddressTaken from None
             audit.record(row.unit_id, AuditAction.WEBHOOK_CHANGED, row, **changed)
@@ -142,9 +154,23 @@ def rotate(webhook: OutgoingWebhook) -> str:
     return secret
 
 
+def _newest(unit_id: UUID) -> int:
+    """The number of the unit's last event."""
+    return UnitFeed.objects.filter(unit=unit_id).values_list("last_seq", flat=True).first() or 0
+
+
 def _new_secret() -> str:
     """As https://www.standardwebhooks.com has them: 24 to 64 random bytes in base64."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _in_ascii(url: str) -> str:
+    """As it is asked for: names of hosts have an ASCII form of their own. Raises InvalidAddress for what has none."""
+    try:
+        parts = urlsplit(url)
+        return iri_to_uri(urlunsplit(parts._replace(netloc=parts.netloc.encode("idna").decode())))
+    except ValueError as error:
+        raise InvalidAddress(PUBLIC_ONLY) from error
 
 
 def _sorted(kinds: Collection[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """What Celery rings for."""
 
 import threading
+from contextlib import ExitStack
 
 from celery import shared_task
 from celery.signals import worker_shutting_down
@@ -21,10 +22,9 @@ def _stop_taking_more(**kwargs: object) -> None:
 
 @shared_task
 def post() -> None:
-    """Post what is due: one poster a process, with threads of its own."""
+    """Post what is due: one poster a process that takes more, with threads of its own."""
     if not _posting.acquire(blocking=False):
         return
-    try:
-        Poster().run(seconds=RUN_SECONDS, stop=_stop)
-    finally:
-        _posting.release()
+    with ExitStack() as held:
+        held.callback(_posting.release)
+        Poster().run(seconds=RUN_SECONDS, stop=_stop, on_last=held.close)

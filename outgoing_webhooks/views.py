@@ -6,6 +6,7 @@ from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, status
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -79,9 +80,9 @@ class WebhookView(WebhookScope, APIView):
 
     @extend_schema(request=ChangeWebhookSerializer, responses=WebhookSerializer)
     def patch(self, request: Request, unit_id: str, webhook_id: str) -> Response:
-        """Another address, other events, on or off. Switched on again, it goes on where it was.
+        """Another address, other events, on or off. Switched on again, it goes on where it was, or after `after_seq`.
 
-        409: there is one for this address.
+        400: there is no event of that number yet. 409: there is one for this address.
         """
         form = ChangeWebhookSerializer(data=request.data)
         found = self.webhook(webhook_id)
@@ -90,6 +91,8 @@ class WebhookView(WebhookScope, APIView):
             changed = services.change(found, **form.validated_data)
         except services.AddressTaken as error:
             raise Conflict(TAKEN, "address_taken") from error
+        except services.NotYet as error:
+            raise ValidationError({"after_seq": [_("There is no event of this number yet.")]}) from error
         except OutgoingWebhook.DoesNotExist as error:
             raise Http404 from error
         return Response(WebhookSerializer(changed).data)

@@ -1,8 +1,11 @@
 """Receivers of outgoing webhooks, and what happens in a unit."""
 
 import json
+import threading
+from collections.abc import Callable
 from typing import Any
 
+from django.db import connection
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
@@ -47,6 +50,20 @@ def happen(unit: Unit, count: int = 1, kind: str = "message") -> None:
 
 def post() -> int:
     return Poster(OURS).run(seconds=5)
+
+
+def run_beside(work: Callable[[], Any]) -> threading.Thread:
+    """In a thread, with a database connection of its own."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
 
 
 def due(webhook: OutgoingWebhook) -> None:

@@ -69,6 +69,7 @@ def test_another_secret_is_shown_once(api: APIClient, unit: Unit) -> None:
         "http://erp.example.com/hook",
         "https://127.0.0.1/hook",
         "https://[::1]/hook",
+        "https://[::1/hook",
         "https://169.254.169.254/latest",
         "https://10.0.0.1/",
         "https://user:secret@erp.example.com/",
@@ -83,6 +84,14 @@ def test_an_address_that_is_not_public_is_refused_with_a_sentence(api: APIClient
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["attr"] == "url"
     assert not OutgoingWebhook.objects.exists()
+
+
+def test_a_name_with_accents_is_asked_for_as_the_web_has_it(api: APIClient, unit: Unit) -> None:
+    assert add(api, unit, url="https://ótica.example.com/é?q=ç").json()["url"] == (
+        "https://xn--tica-pqa.example.com/%C3%A9?q=%C3%A7"
+    )
+    too_long = add(api, unit, url=f"https://{'ó' * 62}.example.com/")
+    assert too_long.status_code == 400
 
 
 def test_an_address_once_and_ten_at_most(api: APIClient, unit: Unit) -> None:
