@@ -5,14 +5,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from unfold.fields import UnfoldAdminAutocompleteModelChoiceField, UnfoldAdminMultipleAutocompleteModelChoiceField
-from unfold.forms import BaseDialogForm
 from unfold.widgets import (
-    INPUT_CLASSES,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminTextareaWidget,
@@ -22,11 +19,8 @@ from unfold.widgets import (
 
 from campaigns import audience, content
 from campaigns.drafting import VariantText
-from campaigns.models import Campaign, CampaignStatus, RecipientStatus
+from campaigns.models import Campaign, CampaignStatus
 from campaigns.refusals import NotPossible
-from campaigns.rehearsal import timing
-from campaigns.services import CampaignService
-from messaging.contacts.segments import InvalidFilter
 from messaging.models import Attachment, Contact, ContactImport, Segment, Tag
 from messaging.outgoing.attachments import attach
 from messaging.outgoing.errors import CannotQueue
@@ -36,8 +30,6 @@ from units.models import Unit
 
 # Of a paused one it holds for whoever has not got it.
 EDITABLE = frozenset({CampaignStatus.DRAFT, CampaignStatus.SCHEDULED, CampaignStatus.PAUSED})
-# To more people than these nothing goes without their number being typed.
-TYPED_ABOVE = 1_000
 
 
 class PhoneListField(forms.CharField):
@@ -196,7 +188,7 @@ class NewCampaignForm(CampaignForm):
         fields = ["unit", *CampaignForm.Meta.fields, "scheduled_at"]
 
     def clean_scheduled_at(self) -> Any:
-        return _in_the_future(self.cleaned_data["scheduled_at"])
+        return in_the_future(self.cleaned_data["scheduled_at"])
 
 
 class ChangeCampaignForm(CampaignForm):
@@ -238,140 +230,8 @@ class VariantFormSet(BaseInlineFormSet):
         ]
 
 
-class CampaignDialog(BaseDialogForm):
-    """A question about one campaign, which says how many people it is about."""
-
-    form_before_template = "admin/campaigns/before_action.html"
-    what = ""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.campaign = Campaign.objects.filter(pk=self.object_id).select_related("unit__connection").first()
-        # Of a segment that asks for what is no more nobody knows it; then the service says so.
-        self.people: int | None = None
-        if self.campaign is not None:
-            try:
-                self.people = self.count(self.campaign)
-            except InvalidFilter as error:
-                self.problem = str(error.message)
-
-    def count(self, campaign: Campaign) -> int:
-        """How many people the question is about: those who have not got it yet."""
-        return sum(campaign.progress()[status] for status in (RecipientStatus.PENDING, RecipientStatus.QUEUED))
-
-    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        return {
-            "what": self.what,
-            "campaign": self.campaign,
-            "people": self.people,
-            "problem": getattr(self, "problem", ""),
-        }
-
-
-class SendingDialog(CampaignDialog):
-    """Of a campaign that has not begun: to how many it goes. To many only when their number is typed."""
-
-    typed = forms.CharField(
-        max_length=12,
-        error_messages={"required": _("Type the number to go on.")},
-        widget=UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.people is None or self.people <= TYPED_ABOVE:
-            del self.fields["typed"]
-        else:
-            self.fields["typed"].label = _("Type %(people)d to confirm") % {"people": self.people}
-
-    def count(self, campaign: Campaign) -> int:
-        return audience.count(campaign).people
-
-    def clean_typed(self) -> str:
-        typed: str = self.cleaned_data["typed"]
-        if "".join(filter(str.isdigit, typed)) != str(self.people):
-            raise ValidationError(_("The number does not match."))
-        return typed
-
-
-class StartDialog(SendingDialog):
-    what = "start"
-
-    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        context = super().get_before_template_context(request, object_id)
-        if self.campaign is not None and self.people and hasattr(self.campaign.unit, "connection"):
-            context["ends_at"] = timing(self.campaign, self.people).last_at
-        return context
-
-
-class PauseDialog(CampaignDialog):
-    what = "pause"
-
-
-class ResumeDialog(CampaignDialog):
-    what = "resume"
-
-
-class RetryDialog(CampaignDialog):
-    what = "retry"
-
-    def count(self, campaign: Campaign) -> int:
-        return CampaignService(campaign).may_be_retried().count()
-
-
-class CancelDialog(CampaignDialog):
-    what = "cancel"
-
-    def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
-        context = super().get_before_template_context(request, object_id)
-        if self.campaign is not None:
-            context["handled"] = self.campaign.progress()["total"] - (self.people or 0)
-        return context
-
-
-class LocalDateTimeInput(forms.DateTimeInput):
-    """The browser's own picker: the admin's is set up when a page loads, not in a dialog."""
-
-    input_type = "datetime-local"
-
-
-class ScheduleDialog(SendingDialog):
-    what = "schedule"
-    at = forms.DateTimeField(
-        label=_("Send on"),
-        widget=LocalDateTimeInput(format="%Y-%m-%dT%H:%M", attrs={"class": " ".join(INPUT_CLASSES)}),
-    )
-    field_order = ["at", "typed"]
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["at"].help_text = _("Time zone: %(name)s") % {"name": timezone.get_current_timezone_name()}
-
-    def clean_at(self) -> Any:
-        return _in_the_future(self.cleaned_data["at"])
-
-
-class PhonesDialog(BaseDialogForm):
-    """Recipients for a campaign that exists, one by one."""
-
-    phones = PhoneListField(
-        label=_("Phone numbers"),
-        help_text=_("One per line, or separated by commas. New numbers become contacts of the unit."),
-    )
-
-
-class TestDialog(BaseDialogForm):
-    """To whom a test goes."""
-
-    phone = forms.CharField(
-        label=_("Phone number"),
-        max_length=40,
-        widget=UnfoldAdminTextInputWidget,
-        help_text=_("It gets the text as everybody would, at once. It counts nowhere."),
-    )
-
-
-def _in_the_future(at: Any) -> Any:
+def in_the_future(at: Any) -> Any:
+    """`at` itself, or None. Raises ValidationError when it has passed."""
     if at is not None and at <= timezone.now():
         raise ValidationError(_("This time has passed already."))
     return at

@@ -4,7 +4,7 @@
 
     {"everyone": true}                      all contacts of the unit
     {"tags": [id], "segments": [id]}        whoever has one of the tags, or is in one of the segments when it starts
-    {"import": id}                          whom a CSV file brought: everybody with the tags that it gave
+    {"import": id}                          whom a CSV file brought: everybody with all the tags that it gave
     {"contacts": [id]}                      these
     {"exclude_tags": [id],                  but nobody who has one of these tags,
      "exclude_contacted_within_days": 7}    or to whom another campaign wrote in the last so many days
@@ -33,6 +33,7 @@ from campaigns.models import Campaign
 from campaigns.refusals import NotPossible
 from campaigns.remembering import remembered
 from messaging.contacts import segments
+from messaging.imports.services import told_apart
 from messaging.models import Contact, ContactImport, ContactMerge, ImportStatus, Segment, Tag
 from units.models import Unit
 
@@ -172,7 +173,7 @@ def _import_of(unit: Unit, value: Any) -> str:
     found = ContactImport.objects.filter(unit=unit, pk=_uuid(value, "import")).first()
     if found is None:
         raise _unknown(value, "import")
-    if not found.tags:
+    if not told_apart(unit).filter(pk=found.pk).exists():
         raise _refusal(_("This import gave its contacts no tag, so nobody can tell who came with it."))
     return str(found.pk)
 
@@ -235,6 +236,20 @@ def first_people(campaign: Campaign, number: int) -> list[Contact]:
     return list(Contact.objects.filter(pk__in=ids).order_by("pk").prefetch_related("addresses"))
 
 
+def still_to_come(campaign: Campaign) -> int:
+    """Of a campaign that has begun: how many of its audience get it who are no recipients yet."""
+    if campaign.audience_done_at is not None or is_empty(campaign.audience):
+        return 0
+    return people(campaign).exclude(pk__in=campaign.recipients.values("contact")).count()
+
+
+def listed(campaign: Campaign) -> list[str]:
+    """Ids of those who were chosen one by one and are still here; whoever has been merged into another is that one."""
+    with database.cursor() as cursor:
+        cursor.execute(*_listed(campaign.unit_id, campaign.audience.get("contacts", [])))
+        return [str(pk) for (pk,) in cursor.fetchall()]
+
+
 def has_anybody(campaign: Campaign) -> bool:
     """Whether the audience or the recipients hold anybody at all, who may yet be left out."""
     branches = _branches(campaign)
@@ -289,10 +304,11 @@ def _branches(campaign: Campaign, *, with_recipients: bool = True) -> list[_SQL]
     if spec.get("everyone"):
         branches.append(("SELECT id FROM contacts WHERE unit_id = %s AND NOT is_group", [unit_id]))
     else:
-        for tag in [*spec.get("tags", []), *_tags_of_import(unit_id, spec.get("import"))]:
-            branches.append(
-                ("SELECT contact_id AS id FROM contact_tags WHERE unit_id = %s AND tag_id = %s", [unit_id, tag])
-            )
+        for tag in spec.get("tags", []):
+            branches.append((_WITH_TAG, [unit_id, tag]))
+        if brought := tags_of_import(unit_id, spec.get("import")):
+            first, *others = brought
+            branches.append((_WITH_TAG + _AND_TAG * len(others), [unit_id, first, *others]))
         for segment in Segment.objects.filter(unit_id=unit_id, pk__in=spec.get("segments", [])).select_related("unit"):
             rows = segments.queryset(segment.unit, segment.filters).order_by()
             sql, parameters = rows.values("id").query.sql_with_params()
@@ -304,6 +320,9 @@ def _branches(campaign: Campaign, *, with_recipients: bool = True) -> list[_SQL]
         branches.append((recipients, [campaign.pk]))
     return branches
 
+
+_WITH_TAG = "SELECT contact_id AS id FROM contact_tags b WHERE unit_id = %s AND tag_id = %s"
+_AND_TAG = " AND EXISTS (SELECT 1 FROM contact_tags o WHERE o.contact_id = b.contact_id AND o.tag_id = %s)"
 
 _LISTED = """
 SELECT id FROM contacts WHERE unit_id = %s AND id = ANY(%s::uuid[])
@@ -317,7 +336,8 @@ def _listed(unit_id: UUID, ids: list[str]) -> _SQL:
     return _LISTED, [unit_id, ids, unit_id, ids]
 
 
-def _tags_of_import(unit_id: UUID, import_id: str | None) -> list[UUID]:
+def tags_of_import(unit_id: UUID, import_id: str | None) -> list[UUID]:
+    """The tags that an import gave, as far as there are (still) tags of these names."""
     if import_id is None:
         return []
     names = ContactImport.objects.filter(unit_id=unit_id, pk=import_id).values_list("tags", flat=True).first() or []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import reduce
 from hashlib import blake2b
+from operator import or_
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,10 +19,11 @@ from django.utils import formats, translation
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import audience
-from campaigns.language import MOST_PROBLEMS, NAMES, Choice, Node, Parsed, Problem, parse
+from campaigns.language import MOST_PROBLEMS, NAMES, Choice, Node, Parsed, Problem, Variable, parse
 from campaigns.models import Campaign, CampaignVariant
 from messaging.models import AddressKind, Attachment, AttributeDefinition, AttributeKind, Contact, ContactAddress
-from messaging.outgoing.contents import MAX_CAPTION, MAX_TEXT
+from messaging.names import first_name
+from messaging.outgoing.contents import MAX_CAPTION, MAX_TEXT, Media, Text
 from messaging.phones import shown
 from units.models import Unit
 
@@ -221,6 +224,13 @@ def _number(recipient_id: UUID, purpose: str, count: int) -> int:
     return int.from_bytes(blake2b(recipient_id.bytes + purpose.encode(), digest_size=8).digest()) % count
 
 
+def content_of(rendered: Rendered) -> Text | Media:
+    """What was rendered, as everything that is sent is queued."""
+    if rendered.attachment is None:
+        return Text(rendered.text)
+    return Media(attachment=rendered.attachment, caption=rendered.text)
+
+
 @dataclass(slots=True)
 class _Writer:
     contact: _Addressed
@@ -252,7 +262,7 @@ def value_of(contact: _Addressed, key: str, kinds: Mapping[str, str]) -> str:
         case "name":
             return name
         case "first_name":
-            return name.split()[0] if name else ""
+            return first_name(name)
         case "phone":
             return shown(contact.phone_number) if contact.phone_number else ""
     value = contact.attributes.get(key) if isinstance(contact.attributes, Mapping) else None
@@ -290,20 +300,56 @@ def missing(
                 wanted.setdefault(variable.key, variable.name)
     if not wanted:
         return {}
-    rows = audience.people(campaign) if people is None else people
-    counts: dict[str, Count] = {}
+    rows, lacks = _lacking(audience.people(campaign) if people is None else people, wanted)
+    counts = {f"lack_{place}": Count("pk", filter=lacks[key]) for place, key in enumerate(wanted)}
+    found = rows.order_by().aggregate(**counts)
+    return {name: found[f"lack_{place}"] for place, name in enumerate(wanted.values()) if found[f"lack_{place}"]}
+
+
+def without_text(people: QuerySet[Contact], texts: Texts) -> int:
+    """How many of `people` get nothing for certain: each text names something that they have no value for.
+
+    Whoever lacks it only in some texts, or in some choice of words, may get another: that is drawn at the start.
+    """
+    needs = [
+        {node.key for node in variant.parsed.nodes if isinstance(node, Variable) and node.fallback is None}
+        for variant in texts.variants
+    ]
+    if not all(needs):
+        return 0
+    rows, lacks = _lacking(people, set().union(*needs))
+    for keys in needs:
+        rows = rows.filter(reduce(or_, (lacks[key] for key in keys)))
+    return rows.count()
+
+
+def tally(campaign: Campaign) -> audience.Tally:
+    """`audience.count` less those for whom there is no text: who gets `campaign` if it starts now."""
+    counted, texts = audience.count(campaign), Texts.of(campaign)
+    return less(counted, without_text(audience.people(campaign), texts))
+
+
+def less(counted: audience.Tally, number: int) -> audience.Tally:
+    """So many people fewer, who have no value for a variable."""
+    if not number:
+        return counted
+    reasons = counted.excluded | {"missing_value": counted.excluded.get("missing_value", 0) + number}
+    greatest_first = dict(sorted(reasons.items(), key=lambda one: -one[1]))
+    return replace(counted, people=counted.people - number, excluded=greatest_first)
+
+
+def _lacking(people: QuerySet[Contact], keys: Iterable[str]) -> tuple[QuerySet[Contact], dict[str, Any]]:
+    """For each variable what is true of whoever has no value for it, and the rows of which that can be asked."""
+    rows = people.alias(bare_name=Trim(F("name")))
     lacks: dict[str, Any] = {}
-    for place, key in enumerate(wanted):
+    for place, key in enumerate(keys):
         if key in ("name", "first_name"):
-            lacks[f"lack_{place}"] = Q(bare_name="")
+            lacks[key] = Q(bare_name="")
         elif key == "phone":
             phones = ContactAddress.objects.filter(contact=OuterRef("pk"), kind=AddressKind.PHONE)
-            lacks[f"lack_{place}"] = ~Exists(phones)
+            lacks[key] = ~Exists(phones)
         else:
-            rows = rows.alias(
-                **{f"value_{place}": Coalesce(Trim(KeyTextTransform(key, "attributes")), Value("", TextField()))}
-            )
-            lacks[f"lack_{place}"] = Q(**{f"value_{place}": ""})
-        counts[f"lack_{place}"] = Count("pk", filter=lacks[f"lack_{place}"])
-    found = rows.alias(bare_name=Trim(F("name"))).order_by().aggregate(**counts)
-    return {name: found[f"lack_{place}"] for place, name in enumerate(wanted.values()) if found[f"lack_{place}"]}
+            value = Coalesce(Trim(KeyTextTransform(key, "attributes")), Value("", TextField()))
+            rows = rows.alias(**{f"value_{place}": value})
+            lacks[key] = Q(**{f"value_{place}": ""})
+    return rows, lacks

@@ -25,7 +25,7 @@ from django.db import transaction
 from campaigns import content, lost, picking, trouble
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.picking import Next
-from campaigns.services import CampaignService, NotPossible, change_of, content_of
+from campaigns.services import CampaignService, NotPossible, change_of
 from campaigns.standing import Standing, look
 from campaigns.withdrawing import hold, leave_out, take_back, withdraw
 from crm_whatsapp.db import ClockNow
@@ -281,7 +281,7 @@ def _message(work: _Pass, one: Next, conversation_id: UUID) -> Message:
     campaign, standing = work.campaigns[one.campaign_id], work.standings[one.campaign_id]
     if one.rendered is None or one.address is None or standing.connection_id is None or standing.provider is None:
         raise AssertionError("chosen without a text, an address or a number")
-    row = content_of(one.rendered).row()
+    row = content.content_of(one.rendered).row()
     due_at, expires_at = standing.now, standing.now + Message.LIFETIME
     if campaign.interval_seconds is not None and campaign.next_send_at is not None:
         due_at = max(due_at, campaign.next_send_at)

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db import connection as database
 from django.utils.translation import gettext_lazy as _
 
 from campaigns.models import Campaign
@@ -41,7 +42,26 @@ def gone(unit_id: UUID, spec: Mapping[str, Any]) -> dict[str, set[str]]:
             here = {str(pk) for pk in rows.filter(unit_id=unit_id, pk__in=ids).values_list("pk", flat=True)}
             if lost := set(ids) - here:
                 found[name] = lost
+    if spec.get("import") and "import" not in found and _has_lost_a_tag(unit_id, spec["import"]):
+        found["import"] = {spec["import"]}
     return found
+
+
+def _has_lost_a_tag(unit_id: UUID, import_id: str) -> bool:
+    """Whether nobody can tell any more who came with an import. One under way has yet to make its tags."""
+    with database.cursor() as cursor:
+        cursor.execute(_LOST_A_TAG, [unit_id, import_id])
+        return bool(cursor.fetchone()[0])
+
+
+_LOST_A_TAG = """
+SELECT EXISTS (
+    SELECT 1 FROM contact_imports i CROSS JOIN jsonb_array_elements_text(i.tags) AS given (name)
+    WHERE i.unit_id = %s AND i.id = %s AND i.status = 'done'
+      AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.unit_id = i.unit_id AND lower(t.name) = lower(given.name))
+      -- One of which all rows were refused has made none.
+      AND i.counts - 'refused' @? '$.* ? (@ > 0)')
+"""
 
 
 def without_exclusions(campaigns: Collection[Campaign]) -> set[UUID]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from statistics import median
 from typing import TYPE_CHECKING
+from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import Count, F, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from campaigns import audience, content
 from campaigns.audience import Tally
 from campaigns.forecast import Course, Lane, forecast, slowest_that_ends_by
-from campaigns.models import Campaign, CampaignStatus, CampaignVariant, RecipientStatus
+from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, CampaignVariant, RecipientStatus
 from campaigns.remembering import remembered
 from campaigns.results import LOOKED_AT_AGAIN, results
 from messaging import holds
@@ -79,13 +81,21 @@ class Timing:
     finish: Finish | None = None
 
 
-def timing(campaign: Campaign, people: int, *, finish_by: datetime | None = None, may_be_old: bool = False) -> Timing:
+def timing(
+    campaign: Campaign,
+    people: int,
+    *,
+    finish_by: datetime | None = None,
+    may_be_old: bool = False,
+    connection: WhatsAppConnection | None = None,
+) -> Timing:
     """When `campaign` reaches `people` people, if it starts now or when it is scheduled, and nothing unforeseen holds
     it. Replies of people, which go first, are unforeseen. `may_be_old`: how many other campaigns have left may be.
+    `connection`: the unit's, when it is at hand.
 
     Raises WhatsAppConnection.DoesNotExist for a unit without a number.
     """
-    connection = WhatsAppConnection.objects.get(unit_id=campaign.unit_id)
+    connection = connection or WhatsAppConnection.objects.get(unit_id=campaign.unit_id)
     lane, answer = lane_of(connection)
     now, pace, step = lane.now, lane.pace, lane.step
     starts_at = max(campaign.scheduled_at, now) if campaign.scheduled_at and _is_ahead(campaign) else now
@@ -145,8 +155,23 @@ def _is_ahead(campaign: Campaign) -> bool:
 def _beside(campaign: Campaign, *, may_be_old: bool) -> list[tuple[Campaign, int]]:
     """The other campaigns of the number that send or are going to, with how many people each has left."""
     others = Campaign.objects.filter(unit_id=campaign.unit_id, status__in=[C.PROCESSING, C.SCHEDULED])
-    rows = others.exclude(pk=campaign.pk).order_by("pk")
-    return [(other, _people_left(other, may_be_old=may_be_old)) for other in rows]
+    rows = list(others.exclude(pk=campaign.pk).order_by("pk"))
+    counted = _recipients_left([row.pk for row in rows if _is_in_recipients(row)], may_be_old=may_be_old)
+    count = audience.recent_count if may_be_old else audience.count
+    return [(row, counted.get(row.pk, 0) if _is_in_recipients(row) else count(row).people) for row in rows]
+
+
+def _recipients_left(campaigns: list[UUID], *, may_be_old: bool) -> dict[UUID, int]:
+    """Of all of them by one query."""
+
+    def count() -> dict[UUID, int]:
+        left = CampaignRecipient.objects.filter(campaign__in=campaigns, status__in=LEFT).order_by()
+        return dict(left.values_list("campaign").annotate(people=Count("id")))
+
+    if not campaigns:
+        return {}
+    key = "left:" + hashlib.sha256(b"".join(pk.bytes for pk in campaigns)).hexdigest()
+    return remembered(key, count, times=LOOKED_AT_AGAIN) if may_be_old else count()
 
 
 def _overlap(first: datetime, last: datetime | None, other_first: datetime, other_last: datetime | None) -> bool:
@@ -208,13 +233,14 @@ class Sample:
 class Rehearsal:
     """`tally`: who gets it, and why others do not; of a campaign under way, who is left, and who was skipped until now.
 
-    `missing`: variable → people without a value, who will be skipped. `timing`: None for a unit without a number.
-    `hold`: what keeps the number from sending campaigns at this moment.
+    `missing`: variable → people without a value, who will be skipped. `texts`: how many it may say. `timing`: None for
+    a unit without a number. `hold`: what keeps the number from sending campaigns at this moment.
     """
 
     campaign: Campaign
     tally: Tally
     missing: dict[str, int]
+    texts: int
     samples: list[Sample]
     timing: Timing | None
     hold: Hold | None
@@ -228,16 +254,17 @@ def rehearse(campaign: Campaign, *, finish_by: datetime | None = None) -> Rehear
     """
     texts = content.Texts.of(campaign)
     tally, people = _left(campaign)
-    missing = content.missing(campaign, people)
-    # With one text whoever lacks a value gets nothing; with several he may get another.
-    skipped = max(missing.values(), default=0) if len(texts.variants) == 1 else 0
+    missing = content.missing(campaign, people, texts=texts)
+    if missing:
+        tally = content.less(tally, content.without_text(people, texts))
     connection = WhatsAppConnection.objects.filter(unit_id=campaign.unit_id).first()
     return Rehearsal(
         campaign,
         tally,
         missing,
+        len(texts.variants),
         _samples(campaign, texts),
-        timing(campaign, tally.people - skipped, finish_by=finish_by) if connection else None,
+        timing(campaign, tally.people, finish_by=finish_by, connection=connection) if connection else None,
         holds.hold_of_campaigns(connection) if connection else holds.disconnected(),
     )
 
@@ -258,11 +285,9 @@ def _has_its_people(campaign: Campaign) -> bool:
     return not _is_ahead(campaign) and (campaign.audience_done_at is not None or audience.is_empty(campaign.audience))
 
 
-def _people_left(campaign: Campaign, *, may_be_old: bool) -> int:
-    if _has_its_people(campaign) or audience.is_empty(campaign.audience):
-        left = campaign.recipients.filter(status__in=LEFT)
-        return remembered(f"left:{campaign.pk}", left.count, times=LOOKED_AT_AGAIN) if may_be_old else left.count()
-    return (audience.recent_count if may_be_old else audience.count)(campaign).people
+def _is_in_recipients(campaign: Campaign) -> bool:
+    """Whether nobody else gets it but its recipients."""
+    return _has_its_people(campaign) or audience.is_empty(campaign.audience)
 
 
 def _samples(campaign: Campaign, texts: content.Texts) -> list[Sample]:

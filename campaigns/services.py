@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID
 
 import structlog
 from django.core.exceptions import EmptyResultSet
@@ -15,18 +15,13 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
-from campaigns import audience, content, drafting, lost
+from campaigns import audience, drafting, editions, lost
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, RecipientStatus
 from campaigns.refusals import NotPossible
 from campaigns.tasks import ring
 from campaigns.withdrawing import leave_out, withdraw
 from crm_whatsapp.db import ClockNow
-from messaging import people
-from messaging.contacts import consent
-from messaging.models import Contact, ConversationStatus, Message, MessageStatus
-from messaging.outgoing import queueing
-from messaging.outgoing.contents import Media, Text
-from messaging.outgoing.errors import CannotQueue, KeyReused
+from messaging.models import Contact, Message, MessageStatus
 from units import audit, live
 from units.models import AuditAction, Unit, User, WhatsAppConnection
 
@@ -44,7 +39,6 @@ CLONED = ("content", "attachment", "weight", "opt_out_line", "audience", "interv
 # Was uncertain before it failed: the person may have it, whatever was found out since, or gets it by a copy. Not when
 # somebody has looked at the phone and said that it did not go out ("not_sent_by_word").
 MAY_HAVE_IT = ("unconfirmed", "unconfirmed_not_sent", "sent_again", "undecided")
-TESTS_AN_HOUR = 20
 
 __all__ = ["CampaignService", "NotPossible", "change_of"]
 
@@ -67,16 +61,19 @@ class CampaignService:
         contacts: QuerySet[Contact] | Iterable[Contact] = (),
         created_by: User | None = None,
         scheduled_at: datetime | None = None,
+        key: UUID | None = None,
         **more: Any,
     ) -> Campaign:
         """A draft with its recipients, or a scheduled campaign when `scheduled_at` is given.
 
-        `more`: what `edit` takes. `contacts` are added besides its `audience`. Raises NotPossible.
+        `more`: what `edit` takes. `contacts` are added besides its `audience`. `key`: its id, of which there can be but
+        one: who sends a form twice gets an IntegrityError. Raises NotPossible.
         """
         campaign = Campaign(unit=unit, created_by=created_by, name=name, content=content, audience={}, opt_out_line="")
         cleaned = drafting.clean(campaign, {"name": name, "content": content, **more})
         with transaction.atomic():
-            campaign = Campaign.objects.create(unit=unit, created_by=created_by, **cleaned.columns)
+            own = {"id": key} if key else {}
+            campaign = Campaign.objects.create(unit=unit, created_by=created_by, **own, **cleaned.columns)
             drafting.store(campaign, drafting.Cleaned(variants=cleaned.variants))
             service = cls(campaign)
             service.add_contacts(contacts)
@@ -85,7 +82,7 @@ class CampaignService:
         campaign.refresh_from_db()
         return campaign
 
-    def edit(self, **changes: Any) -> Campaign:
+    def edit(self, *, seen: str | None = None, keep_added: bool = True, **changes: Any) -> Campaign:
         """Change what `drafting.FIELDS` names; what is not given stays.
 
         `content`, `opt_out_line`: see `campaigns.content`. `attachment`: an Attachment of the unit, or its id, or None.
@@ -93,6 +90,8 @@ class CampaignService:
         `ends_at`: nothing is sent after. `interval_seconds`: slower than the number's own pace; None: as the number.
         A draft and a scheduled campaign may be changed freely. In a paused one it holds for whoever has not got it
         yet, and people can only be added. Any other, but an archived one, can be given another name.
+        `seen`: the edition that was looked at. `keep_added`: False: whoever was added one by one is not meant any more;
+        of one that has begun they stay.
         Raises NotPossible (`field` names what is at fault), and nothing has changed then.
         """
         with transaction.atomic():
@@ -105,6 +104,7 @@ class CampaignService:
                     if locked.status == C.PROCESSING
                     else _("This campaign has ended. Clone it to send it again.")
                 )
+            editions.require(locked, seen)
             cleaned = drafting.clean(locked, changes)
             if "audience" in changes and locked.started_at is not None:
                 drafting.require_more(locked.unit, locked.audience, cleaned.columns["audience"])
@@ -116,6 +116,8 @@ class CampaignService:
                 pause = None if seconds is None or locked.started_at is None else timedelta(seconds=float(seconds))
                 cleaned.columns["next_send_at"] = pause and ClockNow() + pause
             drafting.store(locked, cleaned)
+            if not keep_added and locked.started_at is None:
+                locked.recipients.all().delete()
             live.publish([change_of(locked)])
         self.campaign.refresh_from_db()
         return self.campaign
@@ -204,25 +206,31 @@ class CampaignService:
 
     # Sending it
 
-    def schedule(self, at: datetime) -> Campaign:
+    def schedule(self, at: datetime, *, seen: str | None = None) -> Campaign:
         """Start, or go on, at `at` (with a time zone); a time in the past is at once. Raises NotPossible.
 
-        A scheduled campaign gets another time.
+        A scheduled campaign gets another time. `seen`: as of `edit`.
         """
-        if self.campaign.ends_at is not None and at >= self.campaign.ends_at:
-            raise NotPossible(_("The campaign would end before it starts."), "scheduled_at")
-        lost.require_whole(self.campaign)
         with transaction.atomic():
+            self._lock(seen)
+            if self.campaign.ends_at is not None and at >= self.campaign.ends_at:
+                raise NotPossible(_("The campaign would end before it starts."), "scheduled_at")
+            lost.require_whole(self.campaign)
             if Campaign.objects.filter(pk=self.campaign.pk, status=C.SCHEDULED).update(scheduled_at=at):
                 self._record(AuditAction.CAMPAIGN_SCHEDULED, scheduled_at=at)
                 return self._look_again()
-        return self._move(
-            C.SCHEDULED,
-            _("Only a draft or a paused campaign can be scheduled."),
-            then=lambda: self._record(AuditAction.CAMPAIGN_SCHEDULED, scheduled_at=at),
-            scheduled_at=at,
-            archived_at=None,
-        )
+            return self._move(
+                C.SCHEDULED,
+                _("Only a draft or a paused campaign can be scheduled."),
+                then=lambda: self._record(AuditAction.CAMPAIGN_SCHEDULED, scheduled_at=at),
+                scheduled_at=at,
+                archived_at=None,
+            )
+
+    def _lock(self, seen: str | None) -> None:
+        """What is looked at is what moves: an edit comes before or after. Raises Changed."""
+        self.campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update(no_key=True))
+        editions.require(self.campaign, seen)
 
     def unschedule(self) -> Campaign:
         """Back to a draft: it starts when somebody starts it. Raises NotPossible when it is not scheduled."""
@@ -233,14 +241,13 @@ class CampaignService:
             scheduled_at=None,
         )
 
-    def dispatch(self) -> Campaign:
+    def dispatch(self, *, seen: str | None = None) -> Campaign:
         """Start sending now. Raises NotPossible for one that is not waiting, or that lacks what it needs to start.
 
-        The audience becomes recipients in the background (`campaigns.filling`).
+        The audience becomes recipients in the background (`campaigns.filling`). `seen`: as of `edit`.
         """
         with transaction.atomic():
-            # What is looked at is what starts: an edit comes before or after.
-            self.campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update(no_key=True))
+            self._lock(seen)
             drafting.require_ready(self.campaign)
             if not WhatsAppConnection.objects.filter(unit_id=self.campaign.unit_id).exists():
                 raise NotPossible(_("This unit has no WhatsApp number yet. Connect one first."))
@@ -269,19 +276,23 @@ class CampaignService:
         refusal = _("Only a campaign that is sending can be paused.")
         return self._move(C.PAUSED, refusal, then=stop, status_reason=reason)
 
-    def resume(self) -> Campaign:
-        """Go on. Raises NotPossible, also when its end has passed, or something that its audience names is gone."""
-        self.campaign.refresh_from_db()
-        if self.campaign.status == C.PAUSED:
-            drafting.require_end(self.campaign.ends_at)
-            lost.require_whole(self.campaign)
-        return self._move(
-            C.PROCESSING,
-            _("Only a paused campaign can be resumed."),
-            only_from=(C.PAUSED,),
-            then=lambda: self._record(AuditAction.CAMPAIGN_RESUMED),
-            **self._audience_done(),
-        )
+    def resume(self, *, seen: str | None = None) -> Campaign:
+        """Go on. Raises NotPossible, also when its end has passed, or something that its audience names is gone.
+
+        `seen`: as of `edit`.
+        """
+        with transaction.atomic():
+            self._lock(seen)
+            if self.campaign.status == C.PAUSED:
+                drafting.require_end(self.campaign.ends_at)
+                lost.require_whole(self.campaign)
+            return self._move(
+                C.PROCESSING,
+                _("Only a paused campaign can be resumed."),
+                only_from=(C.PAUSED,),
+                then=lambda: self._record(AuditAction.CAMPAIGN_RESUMED),
+                **self._audience_done(),
+            )
 
     def cancel(self) -> Campaign:
         """End it for whoever has not got it yet. Raises NotPossible when it has ended already."""
@@ -333,44 +344,6 @@ class CampaignService:
             failed | Q(~Exists(open_still), status=R.SKIPPED, error_message="unsettled")
         )
 
-    def test_send(self, phone: str, *, author: User | None, variant: int = 0) -> Message:
-        """Send a text of the campaign to one phone now: a message of its own, which goes before campaigns.
-
-        The contact with that number gets it (made when there is none) as its recipients would, but that a variable
-        without a value shows its name. Raises InvalidPhone, and NotPossible after TESTS_AN_HOUR or for whoever has
-        opted out.
-        """
-        campaign = self.campaign
-        texts = content.Texts.of(campaign)
-        contact = people.contact_by_phone(campaign.unit, phone)
-        if consent.has_opted_out(contact):
-            raise NotPossible(_("This person has opted out of campaigns."), "phone")
-        with database.cursor() as cursor:
-            cursor.execute("SELECT to_char(crm_now() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24')")
-            (hour,) = cursor.fetchone()
-        keys = [f"campaign-test:{campaign.pk}:{hour}:{number}" for number in range(TESTS_AN_HOUR)]
-        used = set(
-            Message.objects.filter(unit_id=campaign.unit_id, idempotency_key__in=keys).values_list(
-                "idempotency_key", flat=True
-            )
-        )
-        free = next((key for key in keys if key not in used), None)
-        if free is None:
-            raise NotPossible(_("That was the last test of this hour. Try again later."))
-        shown = content.render(texts, contact, uuid4(), variant=variant, names_for_missing=True)
-        if shown.problem:
-            raise NotPossible(audience.REASONS[shown.problem], "content")
-        try:
-            return queueing.queue(
-                conversation=people.conversation_with(contact, status=ConversationStatus.RESOLVED),
-                content=content_of(shown),
-                author=author,
-                idempotency_key=free,
-                fingerprint=free,
-            )
-        except (CannotQueue, KeyReused) as error:
-            raise NotPossible(getattr(error, "message", _("Try again.")), "phone") from error
-
     def _move(
         self,
         status: CampaignStatus,
@@ -401,13 +374,6 @@ class CampaignService:
     def withdraw(self) -> None:
         """Take back what waits on the lane; its recipients are pending again."""
         withdraw([self.campaign.pk])
-
-
-def content_of(rendered: content.Rendered) -> Text | Media:
-    """What was rendered, as everything that is sent is queued."""
-    if rendered.attachment is None:
-        return Text(rendered.text)
-    return Media(attachment=rendered.attachment, caption=rendered.text)
 
 
 def change_of(campaign: Campaign) -> live.Change:

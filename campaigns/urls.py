@@ -1,20 +1,20 @@
 from django.urls import path
 
-from campaigns import views
+from campaigns import recipient_views, views
 
 _CAMPAIGNS = "units/<uuid:unit_id>/campaigns"
 _CAMPAIGN = f"{_CAMPAIGNS}/<uuid:campaign_id>"
 
 urlpatterns = [
     path(_CAMPAIGNS, views.CampaignListView.as_view(), name="campaigns"),
-    path(f"{_CAMPAIGNS}/audience", views.NewAudienceView.as_view(), name="new-campaign-audience"),
-    path(f"{_CAMPAIGNS}/rehearsal", views.NewRehearsalView.as_view(), name="new-campaign-rehearsal"),
+    path(f"{_CAMPAIGNS}/audience", recipient_views.NewAudienceView.as_view(), name="new-campaign-audience"),
+    path(f"{_CAMPAIGNS}/rehearsal", recipient_views.NewRehearsalView.as_view(), name="new-campaign-rehearsal"),
     path(_CAMPAIGN, views.CampaignView.as_view(), name="campaign"),
-    path(f"{_CAMPAIGN}/audience", views.AudienceView.as_view(), name="campaign-audience"),
-    path(f"{_CAMPAIGN}/rehearsal", views.RehearsalView.as_view(), name="campaign-rehearsal"),
-    path(f"{_CAMPAIGN}/results", views.ResultsView.as_view(), name="campaign-results"),
-    path(f"{_CAMPAIGN}/recipients", views.RecipientListView.as_view(), name="recipients"),
-    path(f"{_CAMPAIGN}/recipients.csv", views.RecipientExportView.as_view(), name="recipients-csv"),
+    path(f"{_CAMPAIGN}/audience", recipient_views.AudienceView.as_view(), name="campaign-audience"),
+    path(f"{_CAMPAIGN}/rehearsal", recipient_views.RehearsalView.as_view(), name="campaign-rehearsal"),
+    path(f"{_CAMPAIGN}/results", recipient_views.ResultsView.as_view(), name="campaign-results"),
+    path(f"{_CAMPAIGN}/recipients", recipient_views.RecipientListView.as_view(), name="recipients"),
+    path(f"{_CAMPAIGN}/recipients.csv", recipient_views.RecipientExportView.as_view(), name="recipients-csv"),
     path(f"{_CAMPAIGN}/schedule", views.ScheduleView.as_view(), name="schedule-campaign"),
     path(f"{_CAMPAIGN}/unschedule", views.UnscheduleView.as_view(), name="unschedule-campaign"),
     path(f"{_CAMPAIGN}/start", views.StartView.as_view(), name="start-campaign"),

@@ -13,9 +13,7 @@ from unfold.decorators import action
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
-from campaigns.admin.recipients import recipients_url
-from campaigns.admin.results import results_context
-from campaigns.admin_forms import (
+from campaigns.admin.dialogs import (
     CancelDialog,
     PauseDialog,
     PhonesDialog,
@@ -25,12 +23,15 @@ from campaigns.admin_forms import (
     StartDialog,
     TestDialog,
 )
+from campaigns.admin.recipients import recipients_url
+from campaigns.admin.results import results_context
 from campaigns.exports import recipient_rows
 from campaigns.models import Campaign
 from campaigns.rehearsal import rehearse
 from campaigns.results import results
 from campaigns.serializers import reasons
 from campaigns.services import CampaignService, NotPossible
+from campaigns.testing import send_test
 from crm_whatsapp.csv_export import csv_response
 from messaging.contacts.segments import InvalidFilter
 from messaging.people import contacts_by_phone
@@ -54,7 +55,8 @@ class CampaignActions(ModelAdmin):
         },
     )
     def start(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, CampaignService.dispatch, _("The campaign was started."))
+        seen = form.cleaned_data["seen"]
+        return self._do(request, object_id, lambda service: service.dispatch(seen=seen), _("The campaign was started."))
 
     @action(
         description=_("Schedule"),
@@ -67,8 +69,9 @@ class CampaignActions(ModelAdmin):
         },
     )
     def schedule(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        at = form.cleaned_data["at"]
-        return self._do(request, object_id, lambda service: service.schedule(at), _("The campaign was scheduled."))
+        at, seen = form.cleaned_data["at"], form.cleaned_data["seen"]
+        done = _("The campaign was scheduled.")
+        return self._do(request, object_id, lambda service: service.schedule(at, seen=seen), done)
 
     @action(
         description=_("Pause"),
@@ -98,7 +101,8 @@ class CampaignActions(ModelAdmin):
         },
     )
     def resume(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, CampaignService.resume, _("The campaign was resumed."))
+        seen = form.cleaned_data["seen"]
+        return self._do(request, object_id, lambda service: service.resume(seen=seen), _("The campaign was resumed."))
 
     @action(
         description=_("Cancel campaign"),
@@ -152,7 +156,7 @@ class CampaignActions(ModelAdmin):
     )
     def test_send(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         def send(service: CampaignService) -> Any:
-            return service.test_send(form.cleaned_data["phone"], author=cast(User, request.user))
+            return send_test(service.campaign, form.cleaned_data["phone"], author=cast(User, request.user))
 
         return self._do(request, object_id, send, _("The test is on its way."))
 
@@ -190,7 +194,11 @@ class CampaignActions(ModelAdmin):
     def archive(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
         return self._do(request, object_id, CampaignService.archive, _("The campaign was archived."))
 
-    @action(description=_("Export recipients"), icon="download", permissions=["view"])
+    def has_people_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Names and numbers are contacts, whatever shows them."""
+        return self.has_view_permission(request, obj) and request.user.has_perm("messaging.view_contact")
+
+    @action(description=_("Export recipients"), icon="download", permissions=["people"])
     def export(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.object_or_404(request, object_id)
         answer: Any = csv_response(f"{campaign.name}.csv", recipient_rows(campaign, campaign.recipients.all()))
@@ -204,7 +212,8 @@ class CampaignActions(ModelAdmin):
         except InvalidFilter as error:
             messages.error(request, str(error.message))
             return redirect(self.address("change", object_id))
-        context = {"rehearsal": told, "excluded": reasons(told.tally.excluded)}
+        samples = told.samples if self.has_people_permission(request) else None
+        context = {"rehearsal": told, "samples": samples, "excluded": reasons(told.tally.excluded)}
         return self._page(request, campaign, "rehearsal", _("Rehearsal"), context)
 
     @action(description=_("Results"), icon="query_stats", permissions=["view"])
@@ -228,7 +237,7 @@ class CampaignActions(ModelAdmin):
         }
         return TemplateResponse(request, f"admin/campaigns/{template}.html", context)
 
-    @action(description=_("Recipients"), icon="group", permissions=["view"])
+    @action(description=_("Recipients"), icon="group", permissions=["people"])
     def show_recipients(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return redirect(recipients_url(self.object_or_404(request, object_id)))
 

@@ -62,6 +62,9 @@ OFFERED = {
     "archive": ENDED | {CampaignStatus.DRAFT},
 }
 
+# Of these, what stands in the row of a campaign.
+STEPS = ("start", "resume", "pause", "cancel")
+
 
 def shares(progress: dict[str, int]) -> dict[str, int]:
     """What a progress bar shows of the recipients by their status."""
@@ -94,8 +97,10 @@ class CampaignChangeList(ChangeList):
         for campaign_id, status, count in rows.annotate(Count("id")).order_by():
             counted[campaign_id][status] = count
             counted[campaign_id]["total"] += count
+        may_act = self.model_admin.has_act_permission(request)
         for campaign in self.result_list:
             campaign.counted = counted[campaign.pk]
+            campaign.steps = [name for name in STEPS if may_act and campaign.status in OFFERED[name]]
 
 
 class _Choices(BaseAutocompleteView):
@@ -155,7 +160,16 @@ AUDIENCE = ["everyone", "tags", "segments", "from_import", "phones", "exclude_ta
 
 @admin.register(Campaign)
 class CampaignAdmin(CampaignActions):
-    list_display = ["name", "unit", "status_chip", "progress_bar", "scheduled_at", "created_by", "created_at"]
+    list_display = [
+        "name",
+        "unit",
+        "status_chip",
+        "progress_bar",
+        "scheduled_at",
+        "created_by",
+        "created_at",
+        "steps",
+    ]
     list_filter = [
         ("unit", AutocompleteSelectFilter),
         ("status", ChoicesDropdownFilter),
@@ -221,7 +235,6 @@ class CampaignAdmin(CampaignActions):
             ],
         },
     ]
-    actions_row = ["start", "pause", "resume", "cancel"]
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("unit", "attachment", "created_by")
@@ -336,6 +349,13 @@ class CampaignAdmin(CampaignActions):
     @display(description=_("progress"))
     def progress_bar(self, campaign: Campaign) -> SafeString:
         return render_to_string("admin/campaigns/progress.html", shares(campaign.counted))  # type: ignore[attr-defined]
+
+    @display(description=_("steps"))
+    def steps(self, campaign: Campaign) -> SafeString:
+        """What its status allows: each asks first, as on its page."""
+        names: list[str] = campaign.steps  # type: ignore[attr-defined]
+        steps = [(getattr(self, name).short_description, self.address(name, campaign.pk)) for name in names]
+        return render_to_string("admin/campaigns/steps.html", {"steps": steps, "campaign": campaign})
 
     @display(description=_("progress"))
     def progress_detail(self, campaign: Campaign) -> SafeString:

@@ -15,6 +15,7 @@ from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.services import CampaignService, NotPossible
 from crm_whatsapp.db import ClockNow
 from messaging import merging, people
+from messaging.contacts import tags
 from messaging.models import Contact, ContactAddress, ContactImport, Message, Segment, Tag
 from tests.factories import contact, group, opt_out
 from units.models import Unit
@@ -318,3 +319,26 @@ def test_a_sample_leaves_out_whoever_gets_nothing(unit: Unit) -> None:
     made = Campaign.objects.create(unit=unit, name="Promo", content="Oi", audience={"everyone": True})
     assert audience.first_people(made, 5) == reached
     assert audience.first_people(made, 1) == reached[:1]
+
+
+def brought(unit: Unit, *names: str) -> ContactImport:
+    return ContactImport.objects.create(
+        unit=unit, file="x.csv", size=1, tags=list(names), status="done", counts={"created": 1}
+    )
+
+
+def test_whom_a_file_brought_has_all_tags_that_it_gave(unit: Unit) -> None:
+    """One of them may be on many others, as "never asked" is."""
+    ours, others = contact(unit), contact(unit)
+    tags.replace(ours, ["Feira", "Nunca perguntado"])
+    tags.replace(others, ["Nunca perguntado"])
+    made = to(unit, **{"import": str(brought(unit, "feira", "Nunca perguntado").pk)})
+    assert list(audience.people(made)) == [ours]
+
+
+def test_a_tag_of_a_file_that_is_gone_is_said(unit: Unit) -> None:
+    tags.replace(contact(unit), ["Feira", "Loja"])
+    made = to(unit, **{"import": str(brought(unit, "Feira", "Loja").pk)})
+    tags.delete_tag(Tag.objects.get(name="Feira"))
+    with pytest.raises(NotPossible, match=r"deleted|apagad"):
+        CampaignService(made).dispatch()

@@ -11,7 +11,8 @@ from campaigns.drafting import VariantText
 from campaigns.feeder import feed_campaigns, start_due
 from campaigns.filling import fill_audiences
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
-from campaigns.services import MAY_HAVE_IT, TESTS_AN_HOUR, CampaignService, NotPossible
+from campaigns.services import MAY_HAVE_IT, CampaignService, NotPossible
+from campaigns.testing import TESTS_AN_HOUR, send_test
 from crm_whatsapp.db import ClockNow
 from messaging import settling
 from messaging.models import Contact, Message, MessageStatus, Origin, Tag
@@ -284,25 +285,25 @@ def test_what_may_still_send_cannot_be_archived(unit: Unit) -> None:
 def test_a_test_goes_to_one_phone_at_once_and_is_no_recipient(unit: Unit, ana: User) -> None:
     made = campaign(unit, people=1, start=False)
     CampaignService(made).edit(content="Oi {{ nome }}", opt_out_line="SAIR")
-    sent = CampaignService(made).test_send("(11) 91234-5678", author=ana)
+    sent = send_test(made, "(11) 91234-5678", author=ana)
     assert (sent.body, sent.origin, sent.author) == ("Oi [nome]\n\nSAIR", Origin.REPLY, ana)
     assert made.recipients.count() == 1
     assert sent.status == S.QUEUED
 
 
 def test_tests_are_few_and_not_for_those_who_opted_out(unit: Unit, ana: User) -> None:
-    service = CampaignService(campaign(unit, people=0, start=False))
+    made = campaign(unit, people=0, start=False)
     for _ in range(TESTS_AN_HOUR):
-        service.test_send("+5511912345678", author=ana)
+        send_test(made, "+5511912345678", author=ana)
     with pytest.raises(NotPossible):
-        service.test_send("+5511912345678", author=ana)
+        send_test(made, "+5511912345678", author=ana)
     Message.objects.all().delete()
     opt_out(Contact.objects.get())
     with pytest.raises(NotPossible):
-        service.test_send("+5511912345678", author=ana)
+        send_test(made, "+5511912345678", author=ana)
 
 
 def test_a_test_shows_the_chosen_variant(unit: Unit, ana: User) -> None:
     made = campaign(unit, start=False)
     CampaignService(made).edit(content="A", variants=[{"content": "B"}])
-    assert CampaignService(made).test_send(contact(unit).phone_number, author=ana, variant=1).body == "B"
+    assert send_test(made, contact(unit).phone_number, author=ana, variant=1).body == "B"

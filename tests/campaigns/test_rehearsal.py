@@ -4,6 +4,8 @@ from datetime import time, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -96,6 +98,22 @@ def test_a_number_that_is_away_is_told(unit: Unit) -> None:
     hold = rehearse(campaign(unit, start=False)).hold
     assert hold
     assert hold.code == "disconnected"
+
+
+def test_more_campaigns_beside_it_and_more_texts_ask_no_more_of_the_database(unit: Unit) -> None:
+    def queries(made: Campaign) -> int:
+        with CaptureQueriesContext(database) as captured:
+            told = rehearse(made)
+        assert told.timing
+        return len(captured)
+
+    one, three = (campaign(unit, people=2, start=False) for _ in range(2))
+    CampaignService(three).edit(variants=[{"content": "Oi!"}, {"content": "Olá!"}])
+    campaign(unit, people=2)
+    before = queries(one)
+    for _ in range(2):
+        campaign(unit, people=2)
+    assert queries(three) == before
 
 
 def test_the_scheduled_time_is_the_start(unit: Unit) -> None:
