@@ -1,6 +1,6 @@
 """How much was said in units, and how soon people were answered: by day, in each unit's own zone.
 
-A day is counted from the messages themselves, by conversation, and kept for a while: days that are over hardly change.
+A day is counted from the messages themselves, and kept for a while for all processes: days that are over hardly change.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from uuid import UUID
+from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import connection as database
 from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
@@ -23,9 +23,10 @@ from units.models import Unit
 
 # Who is answered later than this was not answered but written to again.
 LONGEST_WAIT = timedelta(days=7)
-# Of one unit so many days are kept in the cache.
-MOST_DAYS = 800
-_KEPT = int(timedelta(hours=12).total_seconds())
+# How long what was counted of a day is good: one of the last week, to which messages and receipts come; an older one.
+_RECENT = timedelta(days=7)
+_KEPT_RECENT, _KEPT_OLD = int(timedelta(minutes=1).total_seconds()), int(timedelta(days=1).total_seconds())
+_COUNTS = ("received", "team", "campaigns", "sent", "delivered", "read")
 
 
 @dataclass(slots=True)
@@ -45,9 +46,22 @@ class Day:
     answers: Counter[tuple[int, int]] = field(default_factory=Counter)
 
     def add(self, other: Day) -> None:
-        for name in ("received", "team", "campaigns", "sent", "delivered", "read"):
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.answers.update(other.answers)
+
+    def kept(self) -> list[Any]:
+        """As JSON has it."""
+        counts = [getattr(self, name) for name in _COUNTS]
+        return [*counts, [[hour, minutes, count] for (hour, minutes), count in self.answers.items()]]
+
+    @classmethod
+    def told(cls, kept: list[Any]) -> Day:
+        """What `kept` made."""
+        *counts, answers = kept
+        day = cls(*counts)
+        day.answers.update({(hour, minutes): count for hour, minutes, count in answers})
+        return day
 
     @property
     def answer_minutes(self) -> int | None:
@@ -85,25 +99,25 @@ def together(days: Iterable[Day]) -> Day:
 
 
 def by_day(units: Collection[Unit], first: date, last: date) -> dict[date, Day]:
-    """Each day from `first` to `last` of all `units` together; at most one query."""
-    now = timezone.now()
+    """Each day from `first` to `last` of all `units` together; at most two queries."""
+    now, shared = timezone.now(), caches["shared"]
     wanted = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    known: dict[UUID, dict[date, tuple[datetime, Day]]] = {
-        unit.pk: cache.get(_key(unit.pk, unit.time_zone)) or {} for unit in units
+    keys = {
+        _key(unit, day): (unit, day) for unit in units for day in wanted if day <= now.astimezone(_zone(unit)).date()
     }
-    missing = {
-        day for unit in units for day in wanted if day not in known[unit.pk] or _is_old(*known[unit.pk][day], day, now)
-    } - {day for day in wanted if day > max(_today(unit, now) for unit in units)}
-    if missing:
-        read = _read([unit.pk for unit in units], min(missing), max(missing))
-        for unit in units:
-            days = known[unit.pk]
-            for day in wanted:
-                if min(missing) <= day <= max(missing):
-                    days[day] = (now, read.get((unit.pk, day), Day()))
-            newest = dict(sorted(days.items())[-MOST_DAYS:])
-            cache.set(_key(unit.pk, unit.time_zone), newest, timeout=_KEPT)
-    return {day: together(known[unit.pk][day][1] for unit in units if day in known[unit.pk]) for day in wanted}
+    known = {keys[key]: Day.told(kept) for key, kept in shared.get_many(keys).items()}
+    missing = [place for place in keys.values() if place not in known]
+    recent = now.date() - _RECENT
+    # Apart: what is read each minute never takes the old ones along.
+    for kept, places in (
+        (_KEPT_OLD, [place for place in missing if place[1] < recent]),
+        (_KEPT_RECENT, [place for place in missing if place[1] >= recent]),
+    ):
+        if places:
+            made = _read(places)
+            shared.set_many({_key(*place): day.kept() for place, day in made.items()}, timeout=kept)
+            known |= made
+    return {day: together(known[unit, day] for unit in units if (unit, day) in known) for day in wanted}
 
 
 def waiting(units: Collection[Unit], now: datetime) -> int:
@@ -118,84 +132,78 @@ def late_ones(units: Collection[Unit], now: datetime) -> QuerySet[Conversation]:
     return Conversation.objects.filter(late, status__in=[ConversationStatus.OPEN, ConversationStatus.PENDING])
 
 
-def _today(unit: Unit, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(unit.time_zone)).date()
+def _zone(unit: Unit) -> ZoneInfo:
+    return ZoneInfo(unit.time_zone)
 
 
-def _key(unit_id: UUID, time_zone: str) -> str:
-    return f"figures:{unit_id}:{time_zone.replace('/', '.')}"
+def _key(unit: Unit, day: date) -> str:
+    return f"figures:{unit.pk}:{unit.time_zone}:{day}"
 
 
-def _is_old(made_at: datetime, _figures: Day, day: date, now: datetime) -> bool:
-    """Whether to count it again: a day that goes on each minute, an old one, to which few receipts come, rarely."""
-    age = (now.date() - day).days
-    lasts = timedelta(minutes=1) if age <= 1 else timedelta(minutes=30) if age <= 7 else timedelta(hours=12)
-    return now - made_at > lasts
-
-
-def _read(units: list[UUID], first: date, last: date) -> dict[tuple[UUID, date], Day]:
-    found: dict[tuple[UUID, date], Day] = {}
+def _read(places: list[tuple[Unit, date]]) -> dict[tuple[Unit, date], Day]:
+    """Those days, by one query over all between the first and the last."""
+    found = {(unit.pk, day): Day() for unit, day in places}
+    first, last = min(day for _unit, day in places), max(day for _unit, day in places)
+    zones = {_zone(unit) for unit, _day in places}
+    # In all zones: what is found of days beyond these is left out.
+    begin = min(datetime.combine(first, time.min, zone) for zone in zones)
+    values: dict[str, Any] = {
+        "units": list({unit.pk for unit, _day in places}),
+        "begin": begin,
+        "end": max(datetime.combine(last + timedelta(days=1), time.min, zone) for zone in zones),
+        "reach": begin - LONGEST_WAIT,
+        "longest": LONGEST_WAIT,
+    }
     with database.cursor() as cursor:
-        cursor.execute(_BY_DAY, {"units": units, "first": first, "last": last, "longest": f"{LONGEST_WAIT.days} days"})
+        cursor.execute(_BY_DAY, values)
         for unit_id, day, *counts, answers in cursor.fetchall():
-            of_day = found.setdefault((unit_id, day), Day())
-            if answers is None:
-                of_day.add(Day(*counts))
-            else:
-                of_day.answers.update({(hour, minutes): count for hour, minutes, count in json.loads(answers)})
-    return found
+            if (of_day := found.get((unit_id, day))) is not None:
+                of_day.add(Day.told([*counts, json.loads(answers or "[]")]))
+    return {(unit, day): found[unit.pk, day] for unit, day in places}
 
 
-# From each conversation that has lived since, by the index of its thread: a unit's few days never cost a look at all
-# messages of the installation. Nobody waits in a group. Two kinds of rows: counts of a day, and the first answers of a
-# day as [hour, minutes, how many].
+# Two kinds of rows: counts of a day, and its first answers as [hour, minutes, how many]. The planner chooses: much of
+# all messages is scanned, a little is found by conversation, of which only those count that have lived since. Both look
+# anew: to keep what they share would take longer. Nobody waits in a group.
 _BY_DAY = """
-WITH said AS MATERIALIZED (
-    SELECT u.id AS unit_id, u.time_zone AS zone, c.id AS conversation_id, m.*
+WITH said AS NOT MATERIALIZED (
+    SELECT i.unit_id, u.time_zone AS zone, i.conversation_id, c.contact_id, i.id, i.happened_at, i.direction, i.origin,
+           i.status, i.from_history
     FROM units u
     JOIN conversations c ON c.unit_id = u.id
-        AND c.last_message_at >= (%(first)s::date)::timestamp AT TIME ZONE u.time_zone
-    JOIN contacts k ON k.id = c.contact_id
-    CROSS JOIN LATERAL (
-        SELECT i.id, i.happened_at, i.direction, i.origin, i.status,
-               i.direction = 'inbound' AND NOT i.from_history AND NOT k.is_group AS asks,
-               i.direction = 'outbound' AND i.origin <> 'campaign'
-                   AND i.status NOT IN ('failed', 'cancelled', 'expired') AS answers
-        FROM messages i
-        WHERE i.conversation_id = c.id AND i.kind <> 'reaction'
-          AND i.happened_at >= (%(first)s::date)::timestamp AT TIME ZONE u.time_zone - %(longest)s::interval
-          AND i.happened_at < (%(last)s::date + 1)::timestamp AT TIME ZONE u.time_zone
-        OFFSET 0
-    ) m
-    WHERE u.id = ANY(%(units)s)
-), runs AS (
-    SELECT unit_id, zone, conversation_id, happened_at, asks, answers,
-           count(*) FILTER (WHERE answers) OVER (
-               PARTITION BY conversation_id ORDER BY happened_at, id
-               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS run
+    JOIN messages i ON i.conversation_id = c.id
+    WHERE c.unit_id = ANY(%(units)s) AND i.unit_id = ANY(%(units)s) AND c.last_message_at >= %(begin)s
+      AND i.kind <> 'reaction' AND i.happened_at >= %(reach)s AND i.happened_at < %(end)s
+), turns AS (
+    SELECT unit_id, zone, conversation_id, id, happened_at, direction,
+           lag(direction, 1, 'outbound') OVER (PARTITION BY conversation_id ORDER BY happened_at, id) AS before
     FROM said
+    WHERE CASE direction
+          WHEN 'outbound' THEN origin <> 'campaign' AND status NOT IN ('failed', 'cancelled', 'expired')
+          ELSE NOT from_history AND contact_id <> ALL(ARRAY(
+              SELECT k.id FROM contacts k WHERE k.unit_id = ANY(%(units)s) AND k.is_group)) END
 ), pairs AS (
-    SELECT unit_id, zone, min(happened_at) FILTER (WHERE asks) AS asked,
-           min(happened_at) FILTER (WHERE answers) AS answered
-    FROM runs GROUP BY unit_id, zone, conversation_id, run
+    SELECT unit_id, zone, direction, happened_at AS answered,
+           lag(happened_at) OVER (PARTITION BY conversation_id ORDER BY happened_at, id) AS asked
+    FROM turns WHERE direction <> before
 ), waits AS (
     SELECT unit_id, (answered AT TIME ZONE zone)::date AS day, extract(hour FROM asked AT TIME ZONE zone)::int AS hour,
            (extract(epoch FROM answered - asked) / 60)::int AS minutes, count(*) AS people
     FROM pairs
-    WHERE answered >= asked AND answered - asked <= %(longest)s::interval
-      AND answered >= (%(first)s::date)::timestamp AT TIME ZONE zone
+    WHERE direction = 'outbound' AND answered >= %(begin)s AND answered - asked <= %(longest)s
     GROUP BY 1, 2, 3, 4
 )
 SELECT unit_id, (happened_at AT TIME ZONE zone)::date AS day,
        count(*) FILTER (WHERE direction = 'inbound'),
-       count(*) FILTER (WHERE answers AND status IN ('sent', 'delivered', 'read')),
+       count(*) FILTER (WHERE direction = 'outbound' AND origin <> 'campaign'
+                        AND status IN ('sent', 'delivered', 'read')),
        count(*) FILTER (WHERE origin = 'campaign' AND status IN ('sent', 'delivered', 'read')),
        count(*) FILTER (WHERE direction = 'outbound' AND status IN ('sent', 'delivered', 'read')),
        count(*) FILTER (WHERE direction = 'outbound' AND status IN ('delivered', 'read')),
        count(*) FILTER (WHERE direction = 'outbound' AND status = 'read'),
        NULL::jsonb
 FROM said
-WHERE happened_at >= (%(first)s::date)::timestamp AT TIME ZONE zone
+WHERE happened_at >= %(begin)s
 GROUP BY 1, 2
 UNION ALL
 SELECT unit_id, day, 0, 0, 0, 0, 0, 0, jsonb_agg(jsonb_build_array(hour, minutes, people))

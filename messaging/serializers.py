@@ -306,6 +306,7 @@ _OWN_SENTENCES = {
     "merged": _("Not sent: this person gets the campaign under another address."),
     "no_address": _("Not sent: this contact has no number."),
     "dropped": _("Not sent: it waited while the number was away, and somebody dropped it."),
+    "discarded": _("Not sent, and somebody discarded it."),
     "not_sent_by_word": _("Not sent: somebody looked at the phone and it was not there."),
     "sent_again": _("Unconfirmed. Somebody had it sent again; the other one counts."),
     "unconfirmed_not_sent": _("Not sent: WhatsApp was asked twice and has no trace of it. You can send it again."),

@@ -1,4 +1,4 @@
-"""What people do with messages that nobody confirmed, and with those that failed: say how it was, or send again."""
+"""What people do with messages that nobody confirmed or that failed: say how it was, send again, let it be."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -8,8 +8,11 @@ from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.db import ClockNow
 from messaging import lanes, people
-from messaging.models import Conversation, Direction, Message, MessageMedia, MessageStatus, Origin
+from messaging.events import MessageKind
+from messaging.models import Contact, Conversation, Direction, Message, MessageMedia, MessageStatus, Origin
+from messaging.outgoing.contents import Content, Media, Text
 from messaging.outgoing.errors import CannotQueue
+from messaging.outgoing.queueing import queue
 from messaging.services import changes_of, moved_outbound
 from messaging.signals import message_repeated
 from units import audit, live
@@ -27,9 +30,14 @@ AGAIN_OF: Final = "again_of"
 _OF_THE_FIRST = (SENT_AGAIN_AS, "request")
 # What a copy may need of its files.
 _FILE_FIELDS = ("url", "file", "thumbnail", "mime_type", "size", "sha256", "width", "height", "attachment_id", "status")
-# What a person may retry. Not what was cancelled: that was somebody's wish.
+# What a person may retry or discard. Not what was cancelled: that was somebody's wish.
 OVER = frozenset({S.FAILED, S.EXPIRED})
+# What a person has something to decide about.
+OPEN_TO_PEOPLE = OVER | {S.UNCERTAIN}
+# The error of a message that a person has discarded.
+DISCARDED: Final = "discarded"
 _SETTLED = _("This message has been settled already.")
+_ONLY_OVER = _("Only a message that was not sent can be retried.")
 
 
 def uncertain_messages(unit: Unit) -> QuerySet[Message]:
@@ -73,7 +81,55 @@ def retry(message: Message, *, author: User | None) -> Message:
     Returns the message that takes its place; asked twice, it is the same one. Raises CannotQueue for any other, or when
     its contact has no number.
     """
-    return _repeat(message, author=author, may_be=OVER, refusal=_("Only a message that was not sent can be retried."))
+    return _repeat(message, author=author, may_be=OVER, refusal=_ONLY_OVER)
+
+
+def discard(message: Message) -> Message:
+    """A person is done with a message that was not sent. Raises CannotQueue for any other, and for a campaign's.
+
+    A receipt that comes all the same proves that it arrived, and moves it on as it does a failed one.
+    """
+    with transaction.atomic():
+        # No move of `MOVES`: whoever cancels what still waits must not take along what has failed.
+        rows = Message.objects.filter(pk=message.pk, direction=Direction.OUTBOUND, status__in=OVER)
+        rows = rows.exclude(origin=Origin.CAMPAIGN)
+        if not rows.update(status=S.CANCELLED, error_code=DISCARDED, error=""):
+            raise CannotQueue(_("Only a message that was not sent can be discarded, and none of a campaign."))
+        audit.record(message.unit_id, AuditAction.MESSAGE_SETTLED, message, named=False, discarded=True)
+        live.publish(moved_outbound([message.pk]))
+    message.refresh_from_db()
+    return message
+
+
+def send_to(message: Message, contact: Contact, *, author: User | None) -> Message:
+    """The number was wrong: send the same to `contact` instead, and discard the first. Returns what goes out.
+
+    Asked twice, it is the same one. Raises CannotQueue for what `discard` refuses, and as `queue` does.
+    """
+    with transaction.atomic():
+        old = Message.objects.select_for_update(no_key=True).get(pk=message.pk, direction=Direction.OUTBOUND)
+        made = Message.objects.filter(unit_id=old.unit_id, id=old.details.get(SENT_AGAIN_AS)).first()
+        if made is not None:
+            return made
+        if old.status not in OVER:
+            raise CannotQueue(_ONLY_OVER)
+        chat = people.conversation_with(contact)
+        if chat.pk == old.conversation_id:
+            raise CannotQueue(_("This is the number that it was sent to."))
+        new = queue(conversation=chat, content=_content(old), author=author, idempotency_key=f"instead-of-{old.pk}")
+        Message.objects.filter(pk=old.pk).update(details=old.details | {SENT_AGAIN_AS: str(new.pk)})
+        discard(old)
+    return new
+
+
+def _content(old: Message) -> Content:
+    """What was to be sent, for another chat. Raises CannotQueue for what belongs to its own."""
+    if old.kind == MessageKind.TEXT:
+        return Text(old.body)
+    file = MessageMedia.objects.filter(message=old).select_related("attachment").first()
+    if file is None or file.attachment is None:
+        raise CannotQueue(_("This kind of message cannot be sent to another number. Write it anew."))
+    return Media(attachment=file.attachment, caption=old.body, voice=bool(old.details["media"].get("voice")))
 
 
 def _repeat(message: Message, *, author: User | None, may_be: frozenset[S], refusal: "_StrPromise") -> Message:

@@ -87,6 +87,23 @@ class RetryMessageView(SendAgainView):
     repeat = staticmethod(settling.retry)
 
 
+class DiscardView(UnitScope, APIView):
+    """Be done with a message that failed or expired: it is `cancelled`, with the error `discarded`.
+
+    A receipt that comes all the same moves it on. 409: it has not failed, or is a campaign's.
+    """
+
+    reads, writes = Action.READ_INBOX, Action.WRITE_INBOX
+
+    @extend_schema(request=None, responses=MessageSerializer)
+    def post(self, request: Request, unit_id: str, message_id: str) -> Response:
+        try:
+            message = settling.discard(_message(self, message_id))
+        except CannotQueue as error:
+            raise Conflict(error.message) from error
+        return Response(_shown(message))
+
+
 def _message(view: UnitScope, message_id: str) -> Message:
     """Raises Http404 for what is not there, or is not this unit's, or came in."""
     message = Message.objects.filter(unit=view.unit, id=message_id, direction=Direction.OUTBOUND).first()

@@ -80,6 +80,11 @@ urlpatterns = [
         name="conversation-label",
     ),
     path(
+        "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/events",
+        inbox_views.EventListView.as_view(),
+        name="conversation-events",
+    ),
+    path(
         "units/<uuid:unit_id>/conversations/<uuid:conversation_id>/notes",
         inbox_views.NoteListView.as_view(),
         name="notes",
@@ -131,6 +136,11 @@ urlpatterns = [
         "units/<uuid:unit_id>/messages/<uuid:message_id>/retry",
         uncertain_views.RetryMessageView.as_view(),
         name="retry-message",
+    ),
+    path(
+        "units/<uuid:unit_id>/messages/<uuid:message_id>/discard",
+        uncertain_views.DiscardView.as_view(),
+        name="discard-message",
     ),
     path(
         "units/<uuid:unit_id>/messages/<uuid:message_id>/media",

@@ -98,9 +98,9 @@ class ConversationAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """As the API does it, so that open pages are told."""
         if "assigned_to" in form.changed_data:
-            steering.assign(obj, obj.assigned_to_id)
+            steering.assign(obj, obj.assigned_to_id, by=cast("User", request.user))
         if "status" in form.changed_data:
-            steering.set_status(obj, obj.status)
+            steering.set_status(obj, obj.status, by=cast("User", request.user))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -17,27 +17,24 @@ from units.models import AuditAction, Unit, User
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A tag that was put on `count` contacts between two moments: what it takes to take it off them again."""
+    """A tag that was put on `count` contacts at one moment, by which they are known: to take it off them again."""
 
     tag: Tag
     count: int
-    since: datetime
-    until: datetime
+    at: datetime
 
 
 def tag(unit: Unit, contacts: QuerySet[Contact], name: str) -> Tagged:
     """Put the tag `name` on `contacts`; it is made when there is none. Raises InvalidTag."""
     with transaction.atomic():
         (made,) = tags.named(unit, [name])
-        since = _now()
-        count = tags.add(unit, contacts, [made])
-        return Tagged(made, count, since, _now())
+        at = _now()
+        return Tagged(made, tags.add(unit, contacts, [made], at=at), at)
 
 
-def untag_again(unit: Unit, tag_id: UUID, since: datetime, until: datetime) -> int:
-    """Take a tag off those who got it between two moments, and have it still; how many they were."""
-    rows = ContactTag.objects.filter(unit=unit, tag=tag_id, created_at__range=(since, until))
-    return rows.delete()[0]
+def untag_again(unit: Unit, tag_id: UUID, at: datetime) -> int:
+    """Take a tag off those who got it at that very moment, and have it still; how many they were."""
+    return ContactTag.objects.filter(unit=unit, tag=tag_id, created_at=at).delete()[0]
 
 
 def opt_out(unit: Unit, contacts: QuerySet[Contact], *, reason: str, by: User) -> int:

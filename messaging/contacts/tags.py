@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import EmptyResultSet
@@ -43,12 +44,18 @@ def named(unit: Unit, names: Iterable[str]) -> list[Tag]:
 
     Raises InvalidTag for the first name that none can have.
     """
-    wanted = [_one_line(name) for name in names]
-    if any(not 0 < len(name) <= LONGEST or "," in name or not storable(name) for name in wanted):
-        raise InvalidTag
+    wanted = checked(names)
     with database.cursor() as cursor:
         cursor.execute(_MAKE, {"unit": unit.pk, "names": wanted})
     return found(unit, wanted)
+
+
+def checked(names: Iterable[str]) -> list[str]:
+    """The names as tags have them. Raises InvalidTag for the first that none can have."""
+    wanted = [_one_line(name) for name in names]
+    if any(not 0 < len(name) <= LONGEST or "," in name or not storable(name) for name in wanted):
+        raise InvalidTag
+    return wanted
 
 
 def found(unit: Unit, names: Iterable[str]) -> list[Tag]:
@@ -60,8 +67,8 @@ def _one_line(name: str) -> str:
     return " ".join(name.split())
 
 
-def add(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag]) -> int:
-    """Put `tags` on these contacts of the unit; the number of tags that are new on a contact."""
+def add(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag], *, at: datetime | None = None) -> int:
+    """Put `tags` on these contacts of the unit; the number of tags that are new on a contact. `at`: not just now."""
     try:
         wanted, parameters = contacts.filter(unit=unit).order_by().values("id").query.sql_with_params()
     except EmptyResultSet:
@@ -69,11 +76,11 @@ def add(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag]) -> int:
     with database.cursor() as cursor:
         cursor.execute(
             # The subquery is Django's own, with its parameters beside it.
-            f"INSERT INTO contact_tags (unit_id, contact_id, tag_id)"  # noqa: S608
-            f" SELECT %s, wanted.id, tag.id FROM ({wanted}) AS wanted"
+            f"INSERT INTO contact_tags (unit_id, contact_id, tag_id, created_at)"  # noqa: S608
+            f" SELECT %s, wanted.id, tag.id, coalesce(%s, crm_now()) FROM ({wanted}) AS wanted"
             f" CROSS JOIN unnest(%s::uuid[]) AS tag (id) ORDER BY wanted.id, tag.id"
             f" ON CONFLICT (contact_id, tag_id) DO NOTHING",
-            [unit.pk, *parameters, [tag.pk for tag in tags]],
+            [unit.pk, at, *parameters, [tag.pk for tag in tags]],
         )
         return cursor.rowcount
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ ENCODINGS = ("utf-8", "cp1252", "latin-1")
 _MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 # How some other kinds of files begin.
 _KINDS = {b"PK\x03\x04": "spreadsheet", b"\xd0\xcf\x11\xe0": "spreadsheet", b"%PDF": "binary"}
+# The line by which Excel is told the delimiter, above the header.
+_SAYS_DELIMITER = re.compile(r'"?sep=([;,\t|])"?[;,\t|]*(\r?\n|$)', re.IGNORECASE)
 CHUNK_BYTES = 1 << 20
 # What the kind of file is found out from, and how many rows of it a person sees.
 SAMPLE_BYTES = 1 << 18
@@ -105,6 +108,11 @@ class Records:
         self._text = io.TextIOWrapper(file, layout.encoding, newline="")
         self._again: deque[_Line] = deque()
         self._taken: list[_Line] = []
+        first = self._next_line()
+        if _SAYS_DELIMITER.fullmatch(first):
+            self.position += first.size
+        else:
+            self._again.append(first)
 
     def __iter__(self) -> Iterator[Record]:
         reader = self._reader()
@@ -176,7 +184,8 @@ def inspect(file: IO[bytes], *, encoding: str = "", delimiter: str = "") -> Foun
     sample = codecs.getincrementaldecoder(encoding)().decode(file.read(SAMPLE_BYTES)).lstrip("\ufeff")
     if not sample.strip():
         raise BadFile("empty")
-    layout = Layout(encoding, delimiter or _delimiter_of(sample))
+    said = _SAYS_DELIMITER.match(sample)
+    layout = Layout(encoding, delimiter or (said[1] if said else _delimiter_of(sample)))
     records = Records(file, layout)
     try:
         found = [record.cells for record, _n in zip(records, range(SAMPLE_ROWS + 1), strict=False)]

@@ -8,10 +8,14 @@ from uuid import uuid4
 from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import translation
+from django.utils.translation import gettext_lazy
 
 from crm_whatsapp.bell import ring_on_commit
 from crm_whatsapp.db import ClockNow
 from messaging.contacts import attributes
+from messaging.contacts import tags as contact_tags
 from messaging.imports import columns, files
 from messaging.imports.reading import BadFile, Found, inspect
 from messaging.models import AttributeDefinition, ContactImport, ImportStatus
@@ -20,6 +24,8 @@ from units import audit
 from units.models import AuditAction, Unit, User
 
 TASK = "messaging.tasks.run_imports"
+# The tag of everybody in a file whose people were not asked whether they want campaigns.
+NEVER_ASKED = gettext_lazy("Never asked")
 # A column's target that makes an attribute of the column's name.
 NEW_ATTRIBUTE = "attribute"
 
@@ -55,8 +61,9 @@ def start(
     called like the column, made when there is none. None: what the columns seem to be. `region`: of numbers without a
     country code. `tags`: for everybody in the file.
 
-    Raises BadFile, BadMapping.
+    Raises BadFile, BadMapping, InvalidTag.
     """
+    tags = contact_tags.checked(tags)
     found = _inspect(upload, encoding, delimiter)
     known = attributes.definitions_of(unit)
     if mapping is None:
@@ -77,12 +84,21 @@ def start(
             delimiter=found.layout.delimiter,
             mapping=mapping,
             default_region=region,
-            tags=list(tags),
+            tags=tags,
         )
         audit.record(unit.pk, AuditAction.CONTACTS_IMPORTED, row, bytes=upload.size)
         ring_on_commit(TASK)
     row.refresh_from_db()
     return row
+
+
+def told_apart(unit: Unit) -> QuerySet[ContactImport]:
+    """The unit's imports whose people are known by a tag that they gave. NEVER_ASKED is given by many."""
+    rows = ContactImport.objects.filter(unit=unit).exclude(tags=[])
+    for language, _name in settings.LANGUAGES:
+        with translation.override(language):
+            rows = rows.exclude(tags=[str(NEVER_ASKED)])
+    return rows
 
 
 def cancel(row: ContactImport) -> bool:

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from crm_whatsapp.api import Conflict
 from crm_whatsapp.csv_export import csv_response
 from messaging import exports
+from messaging.contacts.tags import InvalidTag
 from messaging.contacts.views import ContactListView
 from messaging.imports import files, services
 from messaging.imports.columns import BadMapping, reason_of
@@ -73,6 +74,8 @@ class ImportListView(UnitScope, generics.ListAPIView):
             raise ValidationError({"file": [error.message]}, code=error.code) from error
         except BadMapping as error:
             raise ValidationError({"mapping": [error.message]}) from error
+        except InvalidTag as error:
+            raise ValidationError({"tags": [error.message]}) from error
         return Response(ImportSerializer(row).data, status=status.HTTP_202_ACCEPTED)
 
 

@@ -54,7 +54,9 @@ class _Receipts:
 
     @property
     def is_move(self) -> bool:
-        return self.was in Message.MOVES[self.status]
+        # What a person has discarded had failed: nothing that was cancelled before it left has an id to be matched by.
+        was = S.FAILED if self.was == S.CANCELLED else self.was
+        return was in Message.MOVES[self.status]
 
     @property
     def is_change(self) -> bool:
@@ -92,7 +94,7 @@ def record(effects: Effects, batch: Sequence[Told[MessageStatusChanged]]) -> lis
         moved = [receipts for receipts in told_of.values() if receipts.is_move]
         effects.moved += [receipts.of.pk for receipts in moved]
         # What had failed and did arrive after all is an answer.
-        effects.touched |= {receipts.of.conversation_id for receipts in moved if receipts.was == S.FAILED}
+        effects.touched |= {one.of.conversation_id for one in moved if one.was in (S.FAILED, S.CANCELLED)}
     return outcomes
 
 

@@ -1,9 +1,12 @@
-"""Notes and labels of two conversations that become one. Steps of `messaging.merging`."""
+"""Notes, events and labels of two conversations that become one. Steps of `messaging.merging`."""
 
 from typing import Any
 
-from messaging.models import Conversation, ConversationLabel, Label, Note
+from messaging.models import Conversation, ConversationEvent, ConversationLabel, Label, Note
 from messaging.rows import restore, row_of
+
+# What stands in a thread besides messages.
+_LINES: tuple[tuple[str, Any], ...] = (("notes", Note), ("events", ConversationEvent))
 
 
 def join(kept: Conversation, absorbed: Conversation) -> dict[str, Any]:
@@ -11,9 +14,11 @@ def join(kept: Conversation, absorbed: Conversation) -> dict[str, Any]:
 
     Of labels that both had, the other's row goes with its conversation.
     """
-    notes = Note.objects.filter(conversation=absorbed)
-    told: dict[str, Any] = {"notes": [str(pk) for pk in notes.order_by("pk").values_list("pk", flat=True)]}
-    notes.update(conversation=kept)
+    told: dict[str, Any] = {}
+    for name, model in _LINES:
+        lines = model.objects.filter(conversation=absorbed)
+        told[name] = [str(pk) for pk in lines.order_by("pk").values_list("pk", flat=True)]
+        lines.update(conversation=kept)
     rows = ConversationLabel.objects.filter(conversation=absorbed)
     of_kept = ConversationLabel.objects.filter(conversation=kept).values("label")
     told["replaced"] = [row_of(row) for row in rows.filter(label__in=of_kept).order_by("pk")]
@@ -25,7 +30,9 @@ def join(kept: Conversation, absorbed: Conversation) -> dict[str, Any]:
 
 def part(told: dict[str, Any], joint: Conversation, back: Conversation) -> None:
     """Give back what `join` has moved, as far as it is still there."""
-    Note.objects.filter(pk__in=told["notes"], conversation=joint).update(conversation=back)
+    for name, model in _LINES:
+        # Of merges from before there were events, nothing is told of them.
+        model.objects.filter(pk__in=told.get(name, []), conversation=joint).update(conversation=back)
     ConversationLabel.objects.filter(pk__in=told["labels"], conversation=joint).update(conversation=back)
     here = {str(pk) for pk in Label.objects.filter(unit=joint.unit_id).values_list("pk", flat=True)}
     for row in told["replaced"]:

@@ -5,7 +5,7 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
-from messaging.models import CannedReply, ContactMerge, ConversationStatus, Label, Note
+from messaging.models import CannedReply, ContactMerge, ConversationEvent, ConversationStatus, Label, Note
 from messaging.serializers import ColleagueSerializer, ContactBriefSerializer
 
 
@@ -52,6 +52,25 @@ class NoteSerializer(serializers.ModelSerializer[Note]):
         model = Note
         fields = ["id", "body", "author", "edited_at", "created_at"]
         read_only_fields = ["id", "author", "edited_at", "created_at"]
+
+
+class ConversationEventSerializer(serializers.ModelSerializer[ConversationEvent]):
+    """A line in the thread: what a colleague did with the conversation, or that its time was over."""
+
+    author = ColleagueSerializer(
+        read_only=True,
+        allow_null=True,
+        help_text="null: somebody who is here no more; of `opened` also that the time of snoozing was over.",
+    )
+    assignee = ColleagueSerializer(read_only=True, allow_null=True, help_text="Of `assigned`; null: nobody.")
+    until = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Of `snoozed`; null: until the contact writes."
+    )
+
+    class Meta:
+        model = ConversationEvent
+        fields = ["id", "kind", "author", "assignee", "until", "created_at"]
+        read_only_fields = fields
 
 
 @extend_schema_serializer(examples=[OpenApiExample("label", {"name": "Orçamento", "color": "#1fa855"})])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from django.db import transaction
@@ -13,7 +14,17 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from crm_whatsapp.db import ClockNow
-from messaging.models import Conversation, ConversationLabel, ConversationStatus, Direction, Label, Message, Note
+from messaging.models import (
+    Conversation,
+    ConversationEvent,
+    ConversationEventKind,
+    ConversationLabel,
+    ConversationStatus,
+    Direction,
+    Label,
+    Message,
+    Note,
+)
 from messaging.services import conversation_change
 from units import live
 from units.models import Membership, User
@@ -27,6 +38,13 @@ BATCH: Final = 500
 # have before his eyes. A program that keeps more of them asks for labels by their ids.
 TOLD: Final = 200
 
+_BY_STATUS: Final = {
+    ConversationStatus.OPEN: ConversationEventKind.OPENED,
+    ConversationStatus.PENDING: ConversationEventKind.PENDING,
+    ConversationStatus.SNOOZED: ConversationEventKind.SNOOZED,
+    ConversationStatus.RESOLVED: ConversationEventKind.RESOLVED,
+}
+
 
 class CannotSteer(ValueError):
     """What cannot be asked of a conversation; `field` is at fault, `message` says why, to a person."""
@@ -36,23 +54,35 @@ class CannotSteer(ValueError):
         super().__init__(str(message))
 
 
-def assign(conversation: Conversation, to: UUID | None) -> None:
-    """Give it to somebody who works in its unit; None: to nobody. Raises CannotSteer for anybody else."""
+def assign(conversation: Conversation, to: UUID | None, *, by: User | None = None) -> None:
+    """Give it to somebody who works in its unit; None: to nobody. Raises CannotSteer for anybody else.
+
+    The thread says that `by` did so.
+    """
     with transaction.atomic():
         # Held until it is done: who leaves the unit this moment leaves before or after.
         if to:
             works_here = Membership.objects.filter(unit_id=conversation.unit_id, user_id=to, user__is_active=True)
             if not works_here.select_for_update(no_key=True, of=("self",)).first():
                 raise CannotSteer("assigned_to", _("Nobody of that id works in this unit."))
-        row = Conversation.objects.filter(pk=conversation.pk)
-        row.lock()
-        row.update(assigned_to_id=to)
-        _tell(conversation)
+        rows = Conversation.objects.filter(pk=conversation.pk)
+        row = rows.select_for_update(no_key=True).first()
+        if row is None:
+            return
+        rows.update(assigned_to_id=to)
+        if row.assigned_to_id == to:
+            _tell(conversation)
+        else:
+            _write_event(row, ConversationEventKind.ASSIGNED, by, assignee_id=to)
 
 
-def set_status(conversation: Conversation, status: str, until: datetime | None = None) -> None:
+def set_status(
+    conversation: Conversation, status: str, until: datetime | None = None, *, by: User | None = None
+) -> None:
     """Open, pending, resolved or snoozed. A snoozed one opens again at `until` (None: never by itself), and when the
     contact writes. Raises CannotSteer for a time that has passed, and for one with another status.
+
+    The thread says that `by` did so.
     """
     if until and status != ConversationStatus.SNOOZED:
         raise CannotSteer("snoozed_until", _("Only a snoozed conversation wakes."))
@@ -64,7 +94,10 @@ def set_status(conversation: Conversation, status: str, until: datetime | None =
         if until and until <= row.now:
             raise CannotSteer("snoozed_until", _("That time has passed."))
         Conversation.objects.filter(pk=row.pk).update(status=status, snoozed_until=until)
-        _tell(conversation)
+        if (row.status, row.snoozed_until) == (status, until):
+            _tell(conversation)
+        else:
+            _write_event(row, _BY_STATUS[ConversationStatus(status)], by, until=until)
 
 
 def wake_snoozed() -> int:
@@ -77,7 +110,8 @@ def wake_snoozed() -> int:
             found = list(rows.values_list("id", "unit_id")[:BATCH])
             changed = Conversation.objects.filter(id__in=sorted(key for key, _unit in found))
             changed.update(status=ConversationStatus.OPEN, snoozed_until=None)
-            live.publish([conversation_change(unit_id, key) for key, unit_id in found])
+            opened = [_event(unit_id, key, ConversationEventKind.OPENED) for key, unit_id in found]
+            live.publish(_written(opened))
         woken += len(found)
         if len(found) < BATCH:
             return woken
@@ -159,7 +193,24 @@ def release_from(unit_id: UUID, user_id: UUID) -> list[live.Change]:
     theirs = Conversation.objects.filter(unit_id=unit_id, assigned_to=user_id)
     ids = theirs.lock()
     Conversation.objects.filter(id__in=ids).update(assigned_to=None)
-    return [conversation_change(unit_id, key) for key in ids]
+    return _written([_event(unit_id, key, ConversationEventKind.ASSIGNED) for key in ids])
+
+
+def _event(unit_id: UUID, conversation_id: UUID, kind: ConversationEventKind, **fields: Any) -> ConversationEvent:
+    return ConversationEvent(unit_id=unit_id, conversation_id=conversation_id, kind=kind, **fields)
+
+
+def _written(events: Sequence[ConversationEvent]) -> list[live.Change]:
+    """Write these lines of threads; the changes to publish."""
+    ConversationEvent.objects.bulk_create(events)
+    return [
+        replace(conversation_change(event.unit_id, event.conversation_id), data={"event_id": str(event.pk)})
+        for event in events
+    ]
+
+
+def _write_event(row: Conversation, kind: ConversationEventKind, author: User | None, **fields: Any) -> None:
+    live.publish(_written([_event(row.unit_id, row.pk, kind, author=author, **fields)]))
 
 
 def _having(label: Label) -> list[live.Change]:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from messaging.models import ActionKind, ChatAction, Direction, FailedAttempt, Message, MessageStatus, Origin
-from messaging.settling import AGAIN_OF, SENT_AGAIN_AS
+from messaging.settling import AGAIN_OF, DISCARDED, SENT_AGAIN_AS
 from units.models import AuditAction, AuditEntry, User
 
 # Of a message that was tried for a day, the latest: the first are told by their numbers.
@@ -163,7 +163,8 @@ def _decided(message: Message) -> Iterator[Moment]:
         unit_id=message.unit_id, object_id=message.pk, action=AuditAction.MESSAGE_SETTLED
     )
     for entry in entries:
-        code = "sent" if entry.details.get("sent") else "not_sent_by_word" if "sent" in entry.details else "sent_again"
+        code = next((word for word in (DISCARDED, "sent") if entry.details.get(word)), "")
+        code = code or ("not_sent_by_word" if "sent" in entry.details else "sent_again")
         yield Moment(at=entry.created_at, what=H.SETTLED, by=entry.actor_name or None, code=code)
 
 

@@ -15,8 +15,13 @@ from rest_framework.views import APIView
 from crm_whatsapp.api import Conflict
 from messaging import services
 from messaging.inbox import counting, steering
-from messaging.inbox.serializers import CountsSerializer, NoteSerializer, SteeringSerializer
-from messaging.models import Conversation, Label, Note
+from messaging.inbox.serializers import (
+    ConversationEventSerializer,
+    CountsSerializer,
+    NoteSerializer,
+    SteeringSerializer,
+)
+from messaging.models import Conversation, ConversationEvent, Label, Note
 from messaging.serializers import ConversationSerializer
 from messaging.views import shown
 from units.access import UnitScope
@@ -58,14 +63,14 @@ class ConversationView(ConversationScope, APIView):
         """Assign it to somebody, or change its status. All that is named is changed, or nothing."""
         form = SteeringSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        told = form.validated_data
+        told, author = form.validated_data, cast("User", request.user)
         try:
             with transaction.atomic():
                 if "assigned_to" in told:
-                    steering.assign(self.conversation, told["assigned_to"])
+                    steering.assign(self.conversation, told["assigned_to"], by=author)
                 if "status" in told or "snoozed_until" in told:
                     wanted = told.get("status") or self.conversation.status
-                    steering.set_status(self.conversation, wanted, told.get("snoozed_until"))
+                    steering.set_status(self.conversation, wanted, told.get("snoozed_until"), by=author)
         except steering.CannotSteer as error:
             raise ValidationError({error.field: [error.message]}) from error
         return self.answer()
@@ -134,6 +139,17 @@ class NoteListView(ConversationScope, generics.ListAPIView):
         form.is_valid(raise_exception=True)
         note = steering.write_note(self.conversation, cast("User", request.user), form.validated_data["body"])
         return Response(NoteSerializer(note).data, status=status.HTTP_201_CREATED)
+
+
+class EventListView(ConversationScope, generics.ListAPIView):
+    """What was done with a conversation, newest first: to whom it was given, and where it stood from then on."""
+
+    serializer_class = ConversationEventSerializer
+    queryset = ConversationEvent.objects.none()
+
+    def get_queryset(self) -> Any:
+        rows = ConversationEvent.objects.filter(unit=self.unit, conversation=self.conversation)
+        return rows.select_related("author", "assignee")
 
 
 class NoteView(ConversationScope, APIView):

@@ -293,3 +293,10 @@ def test_a_cancelled_import_does_nothing(api: APIClient, unit: Unit, storage: An
 def test_what_was_uploaded_is_gone_when_it_is_imported(api: APIClient, unit: Unit, storage: Any) -> None:
     imported(api, unit, "fone\n11900000142\nx\n")
     assert [file.name for file in storage.rglob("*.csv")] == ["refused.csv"]
+
+
+@pytest.mark.parametrize("begin", ["sep=;\r\n", '"sep=;"\n', "\ufeffSEP=;\n"])
+def test_the_line_that_tells_excel_the_delimiter_is_no_header(api: APIClient, unit: Unit, begin: str) -> None:
+    done = imported(api, unit, f"{begin}nome;telefone\nAna, a da loja;11900000001\n")
+    assert people(unit) == {"+5511900000001": "Ana, a da loja"}
+    assert done["percent"] == 100

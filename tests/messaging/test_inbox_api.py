@@ -319,6 +319,51 @@ def test_canned_replies_are_found_changed_and_deleted(api: APIClient, unit: Unit
     assert send(api, "post", f"{url}/canned-replies", shortcut="a b", body="x").status_code == 400
 
 
+# The history of whose it is and where it stands
+
+
+def events_of(api: APIClient, chat: Conversation) -> list[tuple[Any, ...]]:
+    """Newest first."""
+    return [
+        (row["kind"], *(row[who] and row[who]["name"] for who in ("author", "assignee")), row["until"])
+        for row in api.get(f"{at(chat)}/events").data["results"]
+    ]
+
+
+def test_what_changes_is_a_line_of_its_history(api: APIClient, bia: User, unit: Unit) -> None:
+    chat, until = conversation(unit), "2099-12-01T11:00:00Z"
+    for body in (
+        {"assigned_to": str(bia.pk), "status": "pending"},
+        # Nothing that it was not already.
+        {"assigned_to": str(bia.pk), "status": "pending"},
+        {"status": "snoozed", "snoozed_until": until},
+        {"assigned_to": None, "status": "resolved"},
+        {"status": "open"},
+    ):
+        assert send(api, "patch", at(chat), **body).status_code == 200
+    assert events_of(api, chat) == [
+        ("opened", "Ana", None, None),
+        ("resolved", "Ana", None, None),
+        ("assigned", "Ana", None, None),
+        ("snoozed", "Ana", None, until),
+        ("pending", "Ana", None, None),
+        ("assigned", "Ana", "Bia", None),
+    ]
+
+
+def test_what_nobody_did_is_a_line_without_a_name(api: APIClient, bia: User, unit: Unit) -> None:
+    chat = conversation(unit)
+    steering.assign(chat, bia.pk, by=bia)
+    Conversation.objects.filter(pk=chat.pk).update(status="snoozed", snoozed_until=timezone.now())
+    assert steering.wake_snoozed() == 1
+    unit.memberships.get(user=bia).delete()
+    assert events_of(api, chat) == [
+        ("assigned", None, None, None),
+        ("opened", None, None, None),
+        ("assigned", "Bia", "Bia", None),
+    ]
+
+
 # Notes
 
 
@@ -380,7 +425,7 @@ def test_a_stranger_finds_nothing(stranger: User, unit: Unit, ana: User) -> None
     client.force_authenticate(stranger)
     chat = conversation(unit)
     note = steering.write_note(chat, ana, "Prefere a tarde")
-    for path in ("", "/notes", f"/notes/{note.id}", "/read", "/unread"):
+    for path in ("", "/notes", f"/notes/{note.id}", "/events", "/read", "/unread"):
         for method in ("get", "post", "patch", "delete"):
             assert send(client, method, f"{at(chat)}{path}", body="x", status="resolved").status_code in (404, 405)
     chat.refresh_from_db()

@@ -278,6 +278,7 @@ def test_every_table_that_speaks_of_a_contact_or_a_chat_is_one_that_a_merge_move
             ("contact_addresses", "contact_id"),
             ("contact_merges", "kept_id"),
             ("contact_tags", "contact_id"),
+            ("conversation_events", "conversation_id"),
             ("conversation_labels", "conversation_id"),
             ("conversations", "contact_id"),
             ("messages", "conversation_id"),
@@ -540,6 +541,16 @@ def test_notes_and_labels_of_both_chats_are_in_the_joint_one(
     joint = chat_of(ana_by_phone)
     assert [label.name for label in joint.labels.all()] == ["Orçamento", "Troca"]
     assert joint.notes.get().body == "Prefere a tarde"
+
+
+def test_the_history_of_a_chat_comes_along_and_goes_back(
+    unit: Unit, ana_by_phone: Contact, ana_by_lid: Contact
+) -> None:
+    steering.set_status(chat_of(ana_by_lid), "resolved")
+    made = merging.merge(ana_by_phone, ana_by_lid)
+    assert chat_of(ana_by_phone).events.get().kind == "resolved"
+    merging.undo(made, None)
+    assert [chat_of(contact).events.count() for contact in (ana_by_phone, ana_by_lid)] == [0, 1]
 
 
 def test_an_opt_out_before_the_merge_is_parted_with_its_address(ana_by_phone: Contact, ana_by_lid: Contact) -> None:

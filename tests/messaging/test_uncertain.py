@@ -1,10 +1,12 @@
 """Messages that nobody confirmed, and those that failed: seen, settled and sent again by people."""
 
+import json
 import threading
 from typing import Any
 
 import pytest
 from django.db import connections
+from django.test import Client
 from rest_framework.test import APIClient
 
 from campaigns.feeder import feed_campaigns
@@ -12,10 +14,11 @@ from campaigns.models import RecipientStatus
 from crm_whatsapp.db import ClockNow
 from messaging import settling
 from messaging.models import Attachment, Message, MessageMedia, MessageStatus, Origin, SendLane
-from tests.factories import campaign, conversation, reply
+from tests.factories import campaign, conversation, hook, reply, webhook
 from tests.messaging.on_the_wire import deliver, texts
 from tests.sandbox_process import Sandbox
-from units.models import Unit, User
+from units.models import LiveEvent, Unit, User
+from webhooks.drain import drain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -175,3 +178,40 @@ def test_other_chats_go_on_meanwhile(unit: Unit, sandbox: Sandbox, phone: str) -
     reply(unit, "outra pessoa")
     deliver(1)
     assert texts(sandbox, phone) == ["outra pessoa"]
+
+
+# What nobody wants to go any more
+
+
+@pytest.mark.parametrize("status", [S.FAILED, S.EXPIRED])
+def test_a_message_that_failed_is_discarded_once(api: APIClient, unit: Unit, status: str) -> None:
+    row = uncertain(unit, status=status, error_code="not_on_whatsapp")
+    answer = act(api, row, "discard")
+    assert (answer.status_code, answer.data["status"], answer.data["error"]["code"]) == (200, S.CANCELLED, "discarded")
+    told = LiveEvent.objects.filter(kind="message", object_id=row.pk).latest("seq")
+    assert told.data["status"] == S.CANCELLED
+    for action in ("discard", "retry"):
+        assert act(api, row, action).status_code == 409
+
+
+@pytest.mark.parametrize("status", [S.QUEUED, S.UNCERTAIN, S.SENT, S.READ, S.CANCELLED])
+def test_only_what_failed_is_discarded(api: APIClient, unit: Unit, status: str) -> None:
+    row = uncertain(unit, status=status)
+    assert act(api, row, "discard").status_code == 409
+    row.refresh_from_db()
+    assert row.status == status
+
+
+def test_a_message_of_a_campaign_is_its_campaign_s(api: APIClient, unit: Unit) -> None:
+    row = uncertain(unit, status=S.FAILED, origin=Origin.CAMPAIGN)
+    assert act(api, row, "discard").status_code == 409
+
+
+def test_a_receipt_of_what_was_discarded_is_believed(api: APIClient, unit: Unit) -> None:  # I6
+    row = uncertain(unit, status=S.FAILED, external_id="3EB0D15C", recipient="5511987654321@s.whatsapp.net")
+    act(api, row, "discard")
+    body = webhook("baileys-messages.update-read", unit.connection, keyId="3EB0D15C", status="READ")
+    Client().post(hook(unit.connection), json.dumps(body), content_type="application/json")
+    drain(seconds=5)
+    row.refresh_from_db()
+    assert (row.status, row.error_code) == (S.READ, "")
