@@ -1,5 +1,6 @@
 """Mail to people: about accounts, which can be sent again, and about what needs somebody in a unit."""
 
+from smtplib import SMTPRecipientsRefused
 from uuid import UUID
 
 import structlog
@@ -47,9 +48,10 @@ def send_password_link(user_id: UUID, site: str) -> None:
 
 
 def write_to_members(unit: Unit, action: Action, subject: str, body: str) -> int:
-    """A mail to each person of `unit` who may do `action` there and wants its mail; the number of them.
+    """A mail to each person of `unit` who may do `action` there and wants its mail; how many the mail server took.
 
-    Raises whatever a mail server and the network raise: nobody but the caller knows when to try again.
+    Raises whatever a mail server and the network raise before it took one: nobody but the caller knows when to try
+    again. After that it would be once more to those who have it, for as long as one address is refused.
     """
     may = [role for role in Role if action in ALLOWED[role]]
     people = User.objects.filter(
@@ -60,10 +62,24 @@ def write_to_members(unit: Unit, action: Action, subject: str, body: str) -> int
     letters = [
         EmailMessage(line, body, to=[person.email]) for person in people.filter(is_integration=False).order_by("email")
     ]
-    if letters:
-        mailers["default"].send_messages(letters)
-    log.info("members_written_to", unit_id=str(unit.pk), people=len(letters))
-    return len(letters)
+    taken = 0
+    for letter in letters:
+        try:
+            mailers["default"].send_messages([letter])
+            taken += 1
+        except Exception as error:
+            if not taken and not _is_for_good(error):
+                raise
+            log.exception("letter_not_sent", unit_id=str(unit.pk))
+    log.info("members_written_to", unit_id=str(unit.pk), people=taken)
+    return taken
+
+
+def _is_for_good(error: Exception) -> bool:
+    """Whether nobody is at that address, or can be: the next time neither."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return all(code >= 500 for code, _said in error.recipients.values())
+    return isinstance(error, ValueError)
 
 
 def _link(user: User, site: str) -> str:

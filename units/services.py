@@ -104,9 +104,13 @@ class ConnectionService:
         connection = self._connection()
         if connection.status == ConnectionStatus.DISCONNECTING:
             connection = self.refresh()
+        # A pairing code comes with an instance's first code alone: for one that makes QR codes already it starts anew.
+        anew = bool(phone_number) and connection.status == ConnectionStatus.AWAITING_SCAN
         if not connection.is_connected:
-            connection = self._set(steps.preparing, AuditAction.NUMBER_CONNECTED)
+            connection = self._set(partial(steps.preparing, anew=anew), AuditAction.NUMBER_CONNECTED)
         try:
+            if anew and not connection.is_connected:
+                self._forget_instance()
             self._ensure_instance(connection)
             answer = self._first_code(phone_number)
         except GatewayError as error:
@@ -216,7 +220,9 @@ class ConnectionService:
         """The session ended: by the phone (`logged_out`), or because nobody scanned."""
 
         def show(connection: WhatsAppConnection, now: Any) -> None:
-            if not steps.is_ours_to_end(connection) and logged_out:
+            # Before the scan there is no session: what ended is the one of an instance that was deleted.
+            has_session = not steps.is_ours_to_end(connection) and connection.status not in steps.BEFORE_THE_SCAN
+            if has_session and logged_out:
                 steps.disconnected(connection, now, DisconnectCause.LOGGED_OUT)
             steps.check_after(connection, now)
 
@@ -293,6 +299,15 @@ class ConnectionService:
             if answer.state == "open" or answer.qr or time.monotonic() > deadline:
                 return answer
             time.sleep(0.3)
+
+    def _forget_instance(self) -> None:
+        """Delete the instance, which nobody has scanned, and wait until it is gone."""
+        deadline = time.monotonic() + DELETION_SECONDS
+        with suppress(InstanceMissing):
+            self.gateway.delete()
+            while time.monotonic() < deadline:
+                self.gateway.connection_state()
+                time.sleep(0.2)
 
     def _ensure_instance(self, connection: WhatsAppConnection) -> None:
         """The instance exists and posts to us. Its name may still be taken by one that is being deleted."""

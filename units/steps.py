@@ -65,10 +65,11 @@ def clear_code(connection: WhatsAppConnection) -> None:
     connection.qr_expires_at = None
 
 
-def preparing(connection: WhatsAppConnection, now: datetime) -> None:
+def preparing(connection: WhatsAppConnection, now: datetime, *, anew: bool = False) -> None:
+    """A code is on its way; `anew`: and the one that shows is void."""
     if connection.is_connected:
         return
-    if connection.status != ConnectionStatus.AWAITING_SCAN:
+    if connection.status != ConnectionStatus.AWAITING_SCAN or anew:
         clear_code(connection)
         connection.status = ConnectionStatus.PREPARING
         # Also when it was: somebody asked anew, and the limit counts from here.

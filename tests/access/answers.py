@@ -8,7 +8,9 @@ _MOMENTS = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+(Z|[+-]\d\d:\d\d)?|\b\d\d:\d\d\b"
 _CSRF = re.compile(r"[0-9A-Za-z]{64}")
 _SECRETS = re.compile(r"whsec_[0-9A-Za-z+/]+=*")
 # What is new in each answer.
-_HEADERS = re.compile(r"\n(Date|Last-Modified|X-Request-ID|ETag|Vary|csrftoken|sessionid|messages): [^\n]*", re.I)
+_HEADERS = re.compile(
+    r"\n(Date|Expires|Last-Modified|X-Request-ID|ETag|Vary|csrftoken|sessionid|messages): [^\n]*", re.I
+)
 
 
 def told(answer: Any) -> str:

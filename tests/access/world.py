@@ -33,6 +33,7 @@ from messaging.models import (
     ContactImport,
     ContactTag,
     Conversation,
+    ConversationEvent,
     ConversationLabel,
     FailedAttempt,
     ImportStatus,
@@ -209,6 +210,7 @@ def _inbox(unit: Unit, owner: User, word: str) -> None:
     label = Label.objects.create(unit=unit, name=f"{word} rótulo")
     ConversationLabel.objects.create(unit=unit, conversation=chat, label=label)
     Note.objects.create(unit=unit, conversation=chat, author=owner, body=f"{word} nota")
+    ConversationEvent.objects.create(unit=unit, conversation=chat, kind="resolved", author=owner)
     CannedReply.objects.create(unit=unit, shortcut=f"{word}", body=f"{word} pronta")
     SendLane.objects.get_or_create(connection=unit.connection)
 
@@ -269,7 +271,12 @@ def _events(unit: Unit, owner: User, connection: WhatsAppConnection, word: str) 
         last_error=f"{word} erro",
         created_by=owner,
     )
-    Episode.objects.create(unit=unit, kind=Kind.DEAD_LETTERS, object_id=unit.pk)
+    off = OutgoingWebhook.objects.create(
+        unit=unit, url=f"https://127.0.0.1/{quote(word)}/off", secret="whsec_", after_seq=0, is_active=False, failures=1
+    )
+    held = Campaign.objects.filter(unit=unit).earliest("id")
+    for kind, about in ((Kind.DEAD_LETTERS, unit), (Kind.WEBHOOK_OFF, off), (Kind.HELD, held)):
+        Episode.objects.create(unit=unit, kind=kind, object_id=about.pk)
     publish([Change(unit_id=unit.pk, kind="connection", object_id=connection.pk, data={"name": word})])
 
 

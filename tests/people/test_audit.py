@@ -15,6 +15,8 @@ from crm_whatsapp.db import ClockNow
 from messaging import merging
 from messaging.models import Message, MessageStatus
 from tests import factories
+from tests.admin.conftest import stated
+from tests.console.helpers import confirm
 from tests.people.helpers import actions, as_user, colleague, token_for
 from units.models import ApiToken, AuditEntry, Role, Unit, User, WhatsAppConnection
 from units.services import delete_unit
@@ -188,7 +190,7 @@ def test_a_role_that_is_changed_in_the_admin_is_in_the_log(client: Client, unit:
 
 def test_a_campaign_that_is_started_in_the_console_is_in_the_log(browser_client: Client, unit: Unit) -> None:
     campaign = draft(unit)
-    assert browser_client.post(f"/app/u/{unit.id}/campaigns/{campaign.id}/start").status_code < 400
+    confirm(browser_client, unit, campaign, "start")
     assert AuditEntry.objects.get(action="campaign.started").object_id == campaign.id
 
 
@@ -231,11 +233,11 @@ def test_a_campaign_is_in_the_log_by_whichever_door(
 ) -> None:
     client.force_login(ana if door == "console" else User.objects.create_superuser("staff@example.com"))
     campaign = draft(unit, status=status)
-    path = {
-        "console": f"/app/u/{unit.id}/campaigns/{campaign.id}/{step}",
-        "admin": reverse(f"admin:campaigns_campaign_{step}", args=[campaign.pk]),
-    }[door]
-    assert client.post(path, {"_form_submitted": "on"}).status_code < 400
+    if door == "console":
+        confirm(client, unit, campaign, step)
+    else:
+        path = reverse(f"admin:campaigns_campaign_{step}", args=[campaign.pk])
+        assert client.post(path, stated(client, path)).status_code < 400
     assert AuditEntry.objects.get(action=action).object_id == campaign.id
 
 

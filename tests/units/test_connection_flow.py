@@ -70,6 +70,16 @@ def test_connect_with_a_number_gives_a_pairing_code_too(line: ConnectionService)
     assert len(line.connect(phone_number="+55 11 90000-0009").pairing_code) == 8
 
 
+def test_a_number_gets_its_pairing_code_also_while_a_qr_code_shows(
+    line: ConnectionService, connection: WhatsAppConnection
+) -> None:
+    line.connect()
+    assert len(line.connect(phone_number="+55 11 90000-0009").pairing_code) == 8
+    # What the gateway says of the instance that made way comes afterwards.
+    tell(connection, "baileys-connection.update-logged-out-by-whatsapp-401")
+    assert state(connection) == (St.AWAITING_SCAN, "")
+
+
 def test_connecting_twice_is_one_instance_and_one_webhook_address(line: ConnectionService) -> None:
     line.connect()
     before = line.gateway.find_webhook()

@@ -195,7 +195,7 @@ class WhatsAppConnection(UUIDPrimaryKeyModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.unit} · {self.phone_number or self.instance_name}"
+        return f"{self.unit} · {self.phone_number}" if self.phone_number else str(self.unit)
 
     @property
     def is_connected(self) -> bool:
