@@ -31,6 +31,7 @@ app.conf.beat_schedule = {
     "catch-up": {"task": "webhooks.tasks.catch_up", "schedule": 5.0, "options": _TICK},
     "number-checks": {"task": "messaging.tasks.check_numbers", "schedule": 5.0, "options": _TICK},
     "attention": {"task": "attention.tasks.look", "schedule": 15.0, "options": _TICK},
+    "prune-attention": {"task": "attention.tasks.prune", "schedule": 3600.0, "options": {"expires": 600}},
     "outgoing-webhooks": {"task": "outgoing_webhooks.tasks.post", "schedule": 1.0, "options": _TICK},
     "receipts": {"task": "webhooks.tasks.look_up_receipts", "schedule": 30.0, "options": _TICK},
     "uncertain": {"task": "webhooks.tasks.settle_uncertain", "schedule": 5.0, "options": _TICK},

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy as _
 class ClockNow(models.Func):
     """`crm_now()`: the one clock of the product, in the database.
 
-    `clock_timestamp()` plus an offset that only tests set (`SET crm.clock_offset = '1 hour'`). It moves on within a
-    transaction, unlike `now()`: a slow transaction must not write a time that has passed.
+    `clock_timestamp()` plus an offset that only tests and demo data set (`SET crm.clock_offset = '1 hour'`). It moves
+    on within a transaction, unlike `now()`: a slow transaction must not write a time that has passed.
     """
 
     template = "crm_now()"

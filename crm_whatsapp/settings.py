@@ -224,6 +224,8 @@ if _mail["EMAIL_BACKEND"].endswith(".smtp.EmailBackend"):
         "use_ssl": _mail.get("EMAIL_USE_SSL", False),
         "timeout": 20,
     }
+elif _mail["EMAIL_BACKEND"].endswith(".filebased.EmailBackend"):
+    MAILERS["default"]["OPTIONS"] = {"file_path": _mail["EMAIL_FILE_PATH"]}
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"CRM WhatsApp <no-reply@{PUBLIC_HOST}>")
 
 AUTH_USER_MODEL = "units.User"
@@ -251,6 +253,16 @@ else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Each process has its own, for seconds; what took long to count is shared, and outlives a restart.
+CACHES = {
+    "default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+    "shared": {
+        "BACKEND": "crm_whatsapp.shared_cache.SharedCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": env.str("CELERY_QUEUE", default="crm"),
+    },
+}
 
 LANGUAGE_CODE = "pt-br"
 LANGUAGES = [("pt-br", _("Portuguese (Brazil)")), ("en", _("English"))]

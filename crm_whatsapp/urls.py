@@ -30,6 +30,7 @@ urlpatterns = [
     path("", include("messaging.urls")),
     path("", include("campaigns.urls")),
     path("", include("webhooks.api_urls")),
+    path("", include("attention.urls")),
     path("", include("outgoing_webhooks.urls")),
     path("api/schema", SpectacularAPIView.as_view(), name="schema"),
     path(

@@ -1,5 +1,6 @@
 """A unit with one row of each kind, and a member of the staff who may do everything."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -121,6 +122,12 @@ def make_rows(name: str, number: int) -> Rows:
     Episode.objects.create(unit=unit, kind="dead_letters", object_id=unit.pk)
     OutgoingWebhook.objects.create(unit=unit, url=f"https://erp{number}.example.com/", secret="s", after_seq=0)
     return Rows(unit, contact, conversation, message, campaign, recipient, event)
+
+
+def stated(page: Client, address: str) -> dict[str, Any]:
+    """What a yes to the dialog at `address` sends, as it is shown now."""
+    hidden = re.findall(r'name="(people|seen)" value="([^"]*)"', page.get(address).content.decode())
+    return {"_form_submitted": "on"} | dict(hidden)
 
 
 @pytest.fixture

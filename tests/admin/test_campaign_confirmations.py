@@ -1,18 +1,19 @@
 """Before a campaign moves, the admin says for how many people; and whom it may choose."""
 
+import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import admin_forms
+from campaigns.admin import dialogs
 from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
 from messaging.models import ContactImport, Tag
-from tests.admin.conftest import Rows, make_rows
+from messaging.people import contact_by_phone
+from tests.admin.conftest import Rows, make_rows, stated
 from units.models import User, WhatsAppConnection
-
-ANSWER = {"_form_submitted": "on"}
 
 
 def address(row: Any, page: str) -> str:
@@ -45,12 +46,13 @@ def test_the_audience_is_counted_before_it_starts(page: Client, campaign: Campai
 
 
 def test_many_people_are_typed(page: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(admin_forms, "TYPED_ABOVE", 0)
-    assert page.post(address(campaign, "start"), ANSWER).status_code == 200
-    assert page.post(address(campaign, "start"), ANSWER | {"typed": "2"}).status_code == 200
+    monkeypatch.setattr(dialogs, "TYPED_ABOVE", 0)
+    answer = stated(page, address(campaign, "start"))
+    assert page.post(address(campaign, "start"), answer).status_code == 200
+    assert page.post(address(campaign, "start"), answer | {"typed": "2"}).status_code == 200
     campaign.refresh_from_db()
     assert campaign.status == "draft"
-    assert page.post(address(campaign, "start"), ANSWER | {"typed": "1"}).status_code == 302
+    assert page.post(address(campaign, "start"), answer | {"typed": "1"}).status_code == 302
     campaign.refresh_from_db()
     assert campaign.status == "processing"
 
@@ -139,3 +141,42 @@ def test_the_code_to_scan_is_read_again_by_who_may_connect(page: Client, client:
 def test_disconnecting_names_the_number(page: Client, rows: Rows) -> None:
     WhatsAppConnection.objects.update(status="connected", phone_number="+5511912000001")
     assert "+5511912000001" in page.get(address(rows.unit.connection, "disconnect")).content.decode()
+
+
+@pytest.mark.parametrize("name", ["start", "schedule", "resume"])
+def test_more_people_than_were_stated_are_asked_about_again(
+    page: Client, rows: Rows, campaign: Campaign, name: str
+) -> None:
+    Campaign.objects.update(status="paused" if name == "resume" else "draft")
+    answer = stated(page, address(campaign, name)) | {"at": "2099-01-01T10:00"}
+    made = contact_by_phone(rows.unit, "+5511955550001")
+    if name == "resume":
+        CampaignRecipient.objects.create(unit=rows.unit, campaign=campaign, contact=made)
+    response = page.post(address(campaign, name), answer)
+    assert response.status_code == 200
+    assert "2 people" in " ".join(response.content.decode().split())
+    assert ('value="2099-01-01T10:00"' in response.content.decode()) is (name == "schedule")
+    campaign.refresh_from_db()
+    assert campaign.status in ("draft", "paused")
+    again = dict(re.findall(r'name="(people|seen)" value="([^"]*)"', response.content.decode()))
+    assert page.post(address(campaign, name), answer | again).status_code == 302
+
+
+def test_a_text_that_was_changed_meanwhile_is_not_sent(page: Client, campaign: Campaign) -> None:
+    answer = stated(page, address(campaign, "start"))
+    Campaign.objects.update(content="Something else")
+    page.post(address(campaign, "start"), answer)
+    campaign.refresh_from_db()
+    assert campaign.status == "draft"
+
+
+def test_support_staff_export_nobody_and_see_no_names(client: Client, rows: Rows, campaign: Campaign) -> None:
+    user = User.objects.create_user("support@example.com", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_campaign"))
+    client.force_login(user)
+    assert client.get(address(campaign, "export")).status_code == 403
+    rehearsal = client.get(address(campaign, "rehearse"))
+    assert rehearsal.status_code == 200
+    assert rows.contact.name not in rehearsal.content.decode()
+    shown = client.get(address(campaign, "change")).content.decode()
+    assert address(campaign, "export") not in shown

@@ -14,15 +14,14 @@ from django.utils.formats import date_format
 from campaigns import audience
 from campaigns.models import Campaign, CampaignVariant
 from messaging.models import Contact, Tag
-from tests.admin.conftest import Rows
+from tests.admin.conftest import Rows, stated
 from units.models import Unit, User
 from units.services import create_unit
 
-ANSWER = {"_form_submitted": "on"}
-
 
 def act(page: Client, campaign: Campaign, name: str, **fields: Any) -> Any:
-    return page.post(reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk]), ANSWER | fields)
+    address = reverse(f"admin:campaigns_campaign_{name}", args=[campaign.pk])
+    return page.post(address, stated(page, address) | fields)
 
 
 def in_status(campaign: Campaign, status: str) -> Campaign:
@@ -84,7 +83,7 @@ def test_what_is_not_possible_is_said_in_a_sentence(page: Client, rows: Rows) ->
 
 def test_htmx_is_sent_on_to_the_campaign(page: Client, rows: Rows) -> None:
     address = reverse("admin:campaigns_campaign_start", args=[rows.campaign.pk])
-    response = page.post(address, ANSWER, headers={"HX-Request": "true"})
+    response = page.post(address, stated(page, address), headers={"HX-Request": "true"})
     assert response["HX-Redirect"] == reverse("admin:campaigns_campaign_change", args=[rows.campaign.pk])
 
 
@@ -248,3 +247,22 @@ def test_the_recipients_list_shows_one_campaign(page: Client, rows: Rows) -> Non
     address = reverse("admin:campaigns_campaignrecipient_changelist")
     assert not page.get(address, {"campaign__id__exact": str(other.pk)}).context["cl"].result_list
     assert page.get(address, {"campaign__id__exact": str(rows.campaign.pk)}).context["cl"].result_list
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        ("draft", {"start", "cancel"}),
+        ("processing", {"pause", "cancel"}),
+        ("paused", {"resume", "cancel"}),
+        ("completed", set()),
+    ],
+)
+def test_a_row_of_the_list_offers_what_its_status_allows(
+    page: Client, rows: Rows, status: str, offered: set[str]
+) -> None:
+    in_status(rows.campaign, status)
+    listed = page.get(reverse("admin:campaigns_campaign_changelist")).content.decode()
+    steps = ("start", "pause", "resume", "cancel")
+    addresses = {name: reverse(f"admin:campaigns_campaign_{name}", args=[rows.campaign.pk]) for name in steps}
+    assert {name for name, address in addresses.items() if f'hx-get="{address}"' in listed} == offered

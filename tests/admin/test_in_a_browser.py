@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
-from django.test import Client
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from campaigns.models import Campaign, CampaignRecipient, RecipientStatus
 from tests.admin.conftest import Rows
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import log_in, needs_chromium, open_page
 from units.models import User, WhatsAppConnection
 
 pytestmark = [
@@ -23,19 +22,13 @@ LOOKS_AGAIN = 20_000
 
 
 @pytest.fixture
-def tab(live_server: LiveServer, rows: Rows, staff: User, monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+def tab(browser: Browser, live_server: LiveServer, rows: Rows, staff: User) -> Iterator[Page]:
     """A browser in which `staff` is logged in; nothing in it may go wrong."""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(staff)
-    with chromium() as browser:
-        watched = open_page(browser, base_url=live_server.url, locale="en-US")
-        watched.page.context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-        )
-        yield watched.page
-        assert watched.complaints == []
+    watched = open_page(browser, base_url=live_server.url, locale="en-US")
+    log_in(watched.page, live_server.url, staff)
+    yield watched.page
+    assert watched.complaints == []
+    watched.page.context.close()
 
 
 def action(tab: Page, name: str) -> Locator:

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from campaigns.models import Campaign
 from crm_whatsapp.db import ClockNow
 from messaging.models import Message
 from tests.admin.conftest import Rows
@@ -80,3 +81,13 @@ def test_a_day_that_has_not_come_is_no_day_of_use(page: Client, number: WhatsApp
     assert page.post(address, form).status_code == 200
     number.refresh_from_db()
     assert number.in_use_since is None
+
+
+def test_before_it_is_disconnected_what_stops_is_counted(page: Client, rows: Rows, waiting: Message) -> None:
+    Campaign.objects.update(status="processing")
+    asked = page.get(
+        reverse("admin:units_whatsappconnection_disconnect", args=[rows.unit.connection.pk]),
+        headers={"accept-language": "pt-BR"},
+    ).content.decode()
+    assert "1 campanha pausa." in asked
+    assert "1 resposta espera." in asked
