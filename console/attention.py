@@ -13,16 +13,15 @@ from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 
 from attention import finding
-from attention.episodes import CAN_WAIT
+from attention.episodes import CAN_WAIT, known_to
 from attention.letters import ASKS
 from attention.models import Episode, Kind
 from campaigns.models import Campaign, CampaignRecipient, CampaignStatus
 from campaigns.outlook import UNFINISHED
 from campaigns.standing import look
-from console.presentation import ATTENTION, WEBHOOK_OFF, Look
+from console.presentation import ATTENTION, Look
 from messaging.models import Message, Origin
 from messaging.threads import look_around, with_people_and_files
-from outgoing_webhooks.models import OutgoingWebhook
 from outgoing_webhooks.words import why
 from units import members
 from units.models import Unit, WhatsAppConnection
@@ -72,7 +71,7 @@ class Item:
 
     @property
     def is_now(self) -> bool:
-        return self.kind not in CAN_WAIT and self.kind != WEBHOOK_OFF
+        return self.kind not in CAN_WAIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +85,11 @@ class Board:
 def board(unit: Unit) -> Board:
     """What needs a person of `unit`, as far as the reader (`unit.allowed`) is concerned."""
     items: list[Item] = []
-    open_episodes = Episode.objects.filter(unit=unit, ended_at=None).order_by("created_at")
-    for episode in open_episodes:
-        items += _FOUND[Kind(episode.kind)](unit, episode)
-    if Action.MANAGE_ACCESS in unit.allowed:
-        items += _webhooks_off(unit)
+    by_kind: dict[Kind, list[Episode]] = {}
+    for episode in known_to(unit).filter(ended_at=None).order_by("created_at"):
+        by_kind.setdefault(Kind(episode.kind), []).append(episode)
+    for kind, episodes in by_kind.items():
+        items += _FOUND[kind](unit, episodes)
     items = sorted(_with_whom_to_ask(unit, items), key=lambda item: item.order)
     return Board([item for item in items if item.is_now], [item for item in items if not item.is_now])
 
@@ -124,7 +123,8 @@ def _item(episode: Episode, **found: Any) -> Item:
     return Item(**known | found)
 
 
-def _disconnected(unit: Unit, episode: Episode) -> list[Item]:
+def _disconnected(unit: Unit, episodes: list[Episode]) -> list[Item]:
+    (episode,) = episodes
     number = WhatsAppConnection.objects.filter(pk=episode.object_id, unit=unit).select_related("lane")
     connection = number.first()
     if connection is None or connection.is_connected:
@@ -151,94 +151,111 @@ def _messages(rows: QuerySet[Message], order: str) -> list[Message]:
     return list(look_around(with_people_and_files(with_all).order_by(order, "id")[:ROWS]))
 
 
-def _unconfirmed(unit: Unit, episode: Episode) -> list[Item]:
+def _unconfirmed(unit: Unit, episodes: list[Episode]) -> list[Item]:
     rows = finding.unconfirmed().filter(unit=unit)
     found = _messages(rows, "dispatched_at")
-    return _listed(episode, found, rows, found[0].dispatched_at if found else None)
+    return _listed(episodes, found, rows, found[0].dispatched_at if found else None)
 
 
-def _failed(unit: Unit, episode: Episode) -> list[Item]:
+def _failed(unit: Unit, episodes: list[Episode]) -> list[Item]:
     rows = finding.failed().filter(unit=unit)
     found = _messages(rows, "happened_at")
-    return _listed(episode, found, rows, found[0].happened_at if found else None)
+    return _listed(episodes, found, rows, found[0].happened_at if found else None)
 
 
 def _listed(
-    episode: Episode, found: list[Any], rows: QuerySet[Any], since: datetime | None, **facts: Any
+    episodes: list[Episode], found: list[Any], rows: QuerySet[Any], since: datetime | None, **facts: Any
 ) -> list[Item]:
-    """Counted only when there are more than are shown."""
+    """The unit's one item of a kind; counted only when there are more than are shown."""
+    (episode,) = episodes
     if not found or since is None:
         return []
     count = rows.count() if len(found) == ROWS else len(found)
     return [_item(episode, count=count, rows=found, since=since, facts=facts)]
 
 
-def _late(unit: Unit, episode: Episode) -> list[Item]:
+def _late(unit: Unit, episodes: list[Episode]) -> list[Item]:
+    (episode,) = episodes
     told = finding.late().filter(connection=unit.connection).aggregate(count=Count("id"), expires_at=Min("expires_at"))
     return [_item(episode, count=told["count"], facts=told)] if told["count"] else []
 
 
-def _held(unit: Unit, episode: Episode) -> list[Item]:
-    if episode.object_id == unit.connection.pk:
-        connection = unit.connection
-        if connection.campaigns_held_at is None:
-            return []
-        return [_item(episode, since=connection.campaigns_held_at, asks=Action.WRITE_NUMBER, facts={"by": connection})]
-    campaign = Campaign.objects.filter(unit=unit, pk=episode.object_id).first()
-    if campaign is None:
-        return []
-    if campaign.status != CampaignStatus.PROCESSING:
-        return [_item(episode, facts={"campaign": campaign})] if campaign.status_reason else []
-    standing = next(iter(look([campaign.pk])), None)
-    until = standing and finding.limit_lifts_at(standing)
-    if standing is None or standing.pace is None or until is None:
-        return []
-    today = standing.pace.today(standing.now)
-    left = CampaignRecipient.objects.filter(campaign=campaign, status__in=UNFINISHED).count()
-    limit = {"sent": standing.pace.sent_on(today), "cap": standing.pace.cap_on(today), "until": until, "left": left}
-    return [_item(episode, asks=Action.READ_CAMPAIGNS, facts={"campaign": campaign, "limit": limit})]
+def _held(unit: Unit, episodes: list[Episode]) -> list[Item]:
+    connection, items = unit.connection, []
+    campaigns = Campaign.objects.filter(unit=unit).in_bulk([episode.object_id for episode in episodes])
+    limits = _limits([pk for pk, each in campaigns.items() if each.status == CampaignStatus.PROCESSING])
+    for episode in episodes:
+        campaign = campaigns.get(episode.object_id)
+        if campaign is None:
+            since = connection.campaigns_held_at
+            if since is not None and episode.object_id == connection.pk:
+                items.append(_item(episode, since=since, asks=Action.WRITE_NUMBER, facts={"by": connection}))
+        elif campaign.pk in limits:
+            facts = {"campaign": campaign, "limit": limits[campaign.pk]}
+            items.append(_item(episode, asks=Action.READ_CAMPAIGNS, facts=facts))
+        elif campaign.status != CampaignStatus.PROCESSING and campaign.status_reason:
+            items.append(_item(episode, facts={"campaign": campaign}))
+    return items
 
 
-def _media(unit: Unit, episode: Episode) -> list[Item]:
+def _limits(sending: list[UUID]) -> dict[UUID, dict[str, Any]]:
+    """Of the campaigns that are sending, those at the limit of their day: which it is, and until when."""
+    found: dict[UUID, dict[str, Any]] = {}
+    for standing in look(sending) if sending else ():
+        if standing.pace and (until := finding.limit_lifts_at(standing)):
+            today = standing.pace.today(standing.now)
+            found[standing.id] = {
+                "sent": standing.pace.sent_on(today),
+                "cap": standing.pace.cap_on(today),
+                "until": until,
+                "left": 0,
+            }
+    left = CampaignRecipient.objects.filter(campaign__in=found, status__in=UNFINISHED).values_list("campaign")
+    for campaign_id, count in left.annotate(count=Count("id")) if found else ():
+        found[campaign_id]["left"] = count
+    return found
+
+
+def _media(unit: Unit, episodes: list[Episode]) -> list[Item]:
     rows = finding.lost_files().filter(unit=unit)
     with_all = rows.select_related("message__conversation__contact").defer("content")
     found = list(with_all.prefetch_related("message__conversation__contact__addresses").order_by("created_at")[:ROWS])
     if not found:
         return []
     left = found[0].created_at + finding.FILES_KEPT_FOR - timezone.now()
-    return _listed(episode, found, rows, found[0].created_at, days=max(left // timedelta(days=1), 0))
+    return _listed(episodes, found, rows, found[0].created_at, days=max(left // timedelta(days=1), 0))
 
 
-def _dead_letters(unit: Unit, episode: Episode) -> list[Item]:
+def _dead_letters(unit: Unit, episodes: list[Episode]) -> list[Item]:
     rows = finding.dead_letters().filter(connection=unit.connection)
     found = list(rows.only("id", "event", "created_at").order_by("created_at")[:ROWS])
-    return _listed(episode, found, rows, found[0].created_at if found else None)
+    return _listed(episodes, found, rows, found[0].created_at if found else None)
 
 
-def _webhooks_off(unit: Unit) -> list[Item]:
-    """Those that were switched off because they failed for too long, not by a person."""
-    off = OutgoingWebhook.objects.filter(unit=unit, is_active=False, failures__gt=0).order_by("due_at")
+def _webhooks_off(unit: Unit, episodes: list[Episode]) -> list[Item]:
+    off = finding.switched_off().filter(unit=unit).in_bulk([episode.object_id for episode in episodes])
     return [
-        Item(WEBHOOK_OFF, row.pk, row.due_at, Action.MANAGE_ACCESS, facts={"webhook": row, "error": why(row)})
-        for row in off
+        _item(episode, since=webhook.due_at, facts={"webhook": webhook, "error": why(webhook)})
+        for episode in episodes
+        if (webhook := off.get(episode.object_id))
     ]
 
 
-_FOUND: dict[Kind, Callable[[Unit, Episode], list[Item]]] = {
+_FOUND: dict[Kind, Callable[[Unit, list[Episode]], list[Item]]] = {
     Kind.DISCONNECTED: _disconnected,
     Kind.UNCONFIRMED: _unconfirmed,
     Kind.FAILED: _failed,
     Kind.LATE: _late,
     Kind.HELD: _held,
     Kind.MEDIA: _media,
+    Kind.WEBHOOK_OFF: _webhooks_off,
     Kind.DEAD_LETTERS: _dead_letters,
 }
 
 
 def resolved(unit: Unit) -> list[Episode]:
     """The episodes that ended last, with what they were about."""
-    ended = Episode.objects.filter(unit=unit, ended_at__isnull=False).order_by("-created_at")
-    rows = list(ended[:ROWS])
+    rows = list(known_to(unit).filter(ended_at__isnull=False).order_by("-created_at")[:ROWS])
     campaigns = Campaign.objects.filter(unit=unit).in_bulk({row.object_id for row in rows if row.kind == Kind.HELD})
     for row in rows:
         row.about = campaigns.get(row.object_id)  # type: ignore[attr-defined]

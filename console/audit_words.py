@@ -1,14 +1,20 @@
 """What the audit log has in its details, in words."""
 
-from datetime import datetime
+import re
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
+from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.formats import date_format, number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
+from console import time_zones
+from console.webhook_forms import KINDS
+from messaging.phones import shown
 from units.models import AuditEntry
 from units.roles import Action, Role
 
@@ -37,11 +43,37 @@ _WORDS: dict[str, str | Promise] = {
     "url": gettext_lazy("address"),
     "kinds": gettext_lazy("about"),
     "sent": gettext_lazy("sent"),
+    "recipients": gettext_lazy("people"),
+    "is_active": gettext_lazy("switched on"),
+    "choice": gettext_lazy("choice"),
     "scheduled_at": gettext_lazy("scheduled for"),
 }
-_LABELS: dict[str, str | Promise] = {**dict(Role.choices), **dict(Action.choices)}
+_LABELS: dict[str, str | Promise] = {
+    **dict(Role.choices),
+    **dict(Action.choices),
+    **dict(KINDS),
+    "send": pgettext_lazy("messages that waited", "send now"),
+    "reschedule": pgettext_lazy("messages that waited", "send later"),
+    "drop": pgettext_lazy("messages that waited", "do not send"),
+}
 # Lists that are values of their own, not [before, after].
 _LISTS = ("scopes", "kinds")
+# What nothing means, where it is no gap.
+_NOTHING: dict[str, str | Promise] = {
+    "kinds": pgettext_lazy("webhook", "everything"),
+    "expires_at": gettext_lazy("until it is revoked"),
+    "daily_cap": gettext_lazy("no limit"),
+    "scheduled_at": gettext_lazy("not scheduled"),
+}
+# How a number is called in the log: by its unit, and by what WhatsApp or the server calls it.
+_NUMBER = re.compile(r".* · (?:(?P<phone>\+\d+)|unit_[0-9a-f-]{36})", re.DOTALL)
+
+
+def object_name(entry: AuditEntry) -> str:
+    """What it was done to; empty for a number that had none yet."""
+    if found := _NUMBER.fullmatch(entry.object_name):
+        return shown(found["phone"]) if found["phone"] else ""
+    return entry.object_name
 
 
 def in_words(entry: AuditEntry) -> list[tuple[str, str]]:
@@ -50,33 +82,43 @@ def in_words(entry: AuditEntry) -> list[tuple[str, str]]:
     for key, value in entry.details.items():
         if key not in _WORDS:
             continue
-        if isinstance(value, list) and len(value) == 2 and key not in _LISTS:
-            text = f"{_value(value[0])} → {_value(value[1])}"
-        else:
-            text = _value(value)
+        is_change = isinstance(value, list) and len(value) == 2 and (key not in _LISTS or isinstance(value[0], list))
+        text = " → ".join(_value(key, one) for one in value) if is_change else _value(key, value)
         told.append((str(_WORDS[key]), text))
     return told
 
 
-def _value(value: Any) -> str:
+def _value(key: str, value: Any) -> str:
     match value:
-        case None | "":
-            return "—"
+        case None | "" | []:
+            return str(_NOTHING.get(key, "—"))
         case bool():
             return _("yes") if value else _("no")
+        case int() if key == "window_days":
+            return str(WEEKDAYS_ABBR[value - 1]).lower()
         case int() | float():
             return number_format(value, force_grouping=True)
         case list():
-            return ", ".join(_value(one) for one in value) or "—"
+            return ", ".join(_value(key, one) for one in value)
         case str() if value in _LABELS:
             return str(_LABELS[value])
-        case str() if len(value) > 10 and value[4:5] == "-" and value[10:11] == "T":
+        case str() if key == "time_zone":
+            return time_zones.name_of(value)
+        case str() if key.endswith("_seconds"):
+            # As JSON has decimals: 2.000.
+            return number_format(f"{Decimal(value).normalize():f}")
+        case str() if key not in ("name", "url", "of"):
             return _moment(value)
     return str(value)
 
 
 def _moment(text: str) -> str:
+    """A day, a time of day or both; what is none of them stays as it is."""
     try:
-        return date_format(timezone.localtime(datetime.fromisoformat(text)), "SHORT_DATETIME_FORMAT")
+        if len(text) == 10:
+            return date_format(date.fromisoformat(text), "SHORT_DATE_FORMAT")
+        if "T" in text:
+            return date_format(timezone.localtime(datetime.fromisoformat(text)), "SHORT_DATETIME_FORMAT")
+        return f"{time.fromisoformat(text):%H:%M}"
     except ValueError:
         return text

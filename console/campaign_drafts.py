@@ -116,13 +116,16 @@ def draft(form: CampaignForm, asked: Asked, *, has_file: bool) -> Draft:
     made.content = texts[0].content
     pasted = _pasted(unit, form.data.get("phones", "")) if form.data.get("to") == "pasted" else Pasted()
     made.audience = _audience(form, campaign, pasted)
+    # Whoever was added one by one counts no more once others are chosen.
+    whose = made if form.keeps_added or made.started_at else _campaign(unit, None, line)
+    whose.content, whose.audience = made.content, made.audience
     is_right = not any(text.problems for text in texts)
     drawn = _drawn(unit, texts, line)
     try:
-        tally = _with_new(audience.recent_count(made), pasted.new)
+        tally = _with_new(audience.recent_count(whose), pasted.new)
         place = min(asked.place, max(min(tally.people, MOST_STEPS) - 1, 0))
-        found = audience.first_people(made, place + 1) if tally.people else []
-        missing = _missing(made, drawn, tally) if is_right else {}
+        found = audience.first_people(whose, place + 1) if tally.people else []
+        missing = _missing(whose, drawn, tally) if is_right else {}
     except InvalidFilter as error:
         return Draft(texts, asked, None, None, 1, Tally(), {}, pasted, None, str(error.message))
     person = found[min(place, len(found) - 1)] if found else Contact.objects.people().filter(unit=unit).first()

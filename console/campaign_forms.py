@@ -8,12 +8,12 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from campaigns import content
-from campaigns.audience import SOURCES
+from campaigns import audience, content
 from campaigns.drafting import MOST_VARIANTS
 from campaigns.models import Campaign
 from console.forms import local_input, local_time_field, not_past
 from messaging import people
+from messaging.imports.services import told_apart
 from messaging.models import Attachment, Contact, ContactImport, Segment, Tag
 from messaging.outgoing.attachments import attach
 from messaging.outgoing.errors import CannotQueue
@@ -34,54 +34,6 @@ DAYS: list[tuple[str, Any]] = [
     ("7", _("in the last 7 days")),
     ("30", _("in the last 30 days")),
 ]
-
-
-class ConfirmForm(forms.Form):
-    """The yes to a step of a campaign: with the number of people typed when they are many, with a time to schedule."""
-
-    at = local_time_field(required=True)
-    typed = forms.CharField(
-        max_length=12,
-        error_messages={"required": _("Type the number to go on.")},
-        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
-    )
-
-    phone = forms.CharField(
-        label=_("Number of the phone"),
-        max_length=40,
-        widget=forms.TextInput(attrs={"type": "tel", "inputmode": "tel", "placeholder": "(11) 90000-0142"}),
-        error_messages={"required": _("Type the number, with area code.")},
-    )
-
-    def __init__(
-        self, *args: Any, people: int | None, needs_time: bool, needs_phone: bool = False, **kwargs: Any
-    ) -> None:
-        """`people`: how many must be typed; None: nothing."""
-        super().__init__(*args, **kwargs)
-        self.people = people
-        if people is None:
-            del self.fields["typed"]
-        else:
-            self.fields["typed"].label = _("Type %(people)d to confirm") % {"people": people}
-        if not needs_time:
-            del self.fields["at"]
-        if not needs_phone:
-            del self.fields["phone"]
-
-    def clean_at(self) -> datetime:
-        return not_past(self.cleaned_data["at"])
-
-    def clean_typed(self) -> str:
-        typed = self.cleaned_data["typed"]
-        if "".join(char for char in typed if char.isdigit()) != str(self.people):
-            raise forms.ValidationError(_("The number does not match."))
-        return typed
-
-
-class FinishForm(forms.Form):
-    """When a campaign shall have reached everybody."""
-
-    by = local_time_field(required=True)
 
 
 class TextForm(forms.Form):
@@ -147,6 +99,9 @@ class CampaignForm(forms.Form):
     adds one by one.
     """
 
+    # A new one's id, so that a form that is sent twice makes one; of another the edition that the page shows.
+    key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    seen = forms.CharField(required=False, max_length=32, widget=forms.HiddenInput)
     name = forms.CharField(
         label=_("Name"),
         max_length=120,
@@ -220,8 +175,7 @@ class CampaignForm(forms.Form):
             ("contacts", self.everybody),
             ("tags", Tag.objects.filter(unit=unit).order_by("name")),
             ("exclude_tags", Tag.objects.filter(unit=unit).order_by("name")),
-            # Only by its tags can be told who came with a file.
-            ("file_of", ContactImport.objects.filter(unit=unit).exclude(tags=[]).order_by("-created_at")),
+            ("file_of", told_apart(unit).order_by("-created_at")),
             ("segments", Segment.objects.filter(unit=unit).order_by("name")),
         ):
             cast(forms.ModelChoiceField, self.fields[name]).queryset = rows
@@ -246,11 +200,13 @@ class CampaignForm(forms.Form):
     @staticmethod
     def _initial_of(campaign: Campaign) -> dict[str, Any]:
         chosen = campaign.audience
-        given = {source for source in SOURCES if chosen.get(source)}
+        given = {source for source in audience.SOURCES if chosen.get(source)}
         simple = {"all": {"everyone"}, "groups": {"tags", "segments", "import"}, "chosen": {"contacts"}}
         # What this form cannot say (several kinds at once, a file, a long list) stays as it is.
         to = next((name for name, kinds in simple.items() if given and given <= kinds), "kept")
-        if len(chosen.get("contacts", [])) > MOST_PICKED:
+        contacts = chosen.get("contacts", [])
+        has_added = campaign.started_at is None and campaign.recipients.exists()
+        if len(contacts) > MOST_PICKED or has_added:
             to = "kept"
         return {
             "name": campaign.name,
@@ -260,7 +216,7 @@ class CampaignForm(forms.Form):
             "tags": chosen.get("tags", []),
             "segments": chosen.get("segments", []),
             "file_of": chosen.get("import"),
-            "contacts": chosen.get("contacts", []),
+            "contacts": audience.listed(campaign) if contacts else [],
             "exclude_tags": chosen.get("exclude_tags", []),
             "days": chosen.get("exclude_contacted_within_days", 0),
             "ends_at": campaign.ends_at,
@@ -325,16 +281,23 @@ class CampaignForm(forms.Form):
         changes = {name: data[name] for name in ("name", "content", "opt_out_line")}
         changes |= {"attachment": self.attachment, "variants": [self._variant(form) for form in self._further()]}
         before: dict[str, Any] = self.campaign.audience if self.campaign else {}
-        audience = chosen_audience(data)
+        chosen = chosen_audience(data)
         if data["to"] == "kept":
-            audience |= {source: before[source] for source in SOURCES if source in before}
-        if audience != before:
-            changes["audience"] = audience
+            chosen |= {source: before[source] for source in audience.SOURCES if source in before}
+        # Whoever was merged or deleted since he was chosen is no change that somebody made here.
+        known = before | ({"contacts": self.initial["contacts"]} if before.get("contacts") else {})
+        if _as_sets(chosen) not in (_as_sets(before), _as_sets(known)):
+            changes["audience"] = chosen
         ends_at = self.campaign.ends_at if self.campaign else None
         # The field knows minutes only: an end that was not touched stays to the second.
         if (data["ends_at"] and local_input(data["ends_at"])) != (ends_at and local_input(ends_at)):
             changes["ends_at"] = data["ends_at"]
         return changes
+
+    @property
+    def keeps_added(self) -> bool:
+        """Whether those who were added one by one, as from a pasted list, are still meant."""
+        return self.data.get("to") == "kept"
 
     def _variant(self, form: TextForm) -> dict[str, Any]:
         data = form.cleaned_data
@@ -363,6 +326,11 @@ class CampaignForm(forms.Form):
             summary = ngettext("%(count)d number was not understood:", "%(count)d numbers were not understood:", count)
             for reason in [summary % {"count": count}, *refused[:5]]:
                 self.add_error("phones", reason)
+
+
+def _as_sets(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """An audience whatever its lists' order."""
+    return {name: frozenset(value) if isinstance(value, list) else value for name, value in spec.items()}
 
 
 def chosen_audience(data: Mapping[str, Any]) -> dict[str, Any]:

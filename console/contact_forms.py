@@ -13,6 +13,7 @@ from messaging.contacts.attributes import InvalidAttribute, definitions_of, pars
 from messaging.contacts.editing import edit
 from messaging.contacts.segments import Filter
 from messaging.contacts.tags import InvalidTag
+from messaging.imports.services import told_apart
 from messaging.models import AttributeDefinition, AttributeKind, Contact, ContactImport, Segment, Tag
 from units.models import Unit
 
@@ -150,13 +151,12 @@ class FilterForm(forms.Form):
             ContactImport.objects.none(), label=_("Import"), required=False, empty_label=_("Import")
         )
         for name, rows in (
-            ("tag", Tag.objects.order_by(Lower("name"))),
-            ("segment", Segment.objects.order_by(Lower("name"))),
-            # Whoever came by one is known by the tags that it gave.
-            ("import", ContactImport.objects.exclude(tags=[]).order_by("-created_at")),
+            ("tag", Tag.objects.filter(unit=unit).order_by(Lower("name"))),
+            ("segment", Segment.objects.filter(unit=unit).order_by(Lower("name"))),
+            ("import", told_apart(unit).order_by("-created_at")),
         ):
             field: Any = self.fields[name]
-            field.queryset = rows.filter(unit=unit)
+            field.queryset = rows
         for name in ("tag", "consent", "wrote", "segment", "import"):
             self.fields[name].widget.attrs |= {"class": "pill", "aria-label": self.fields[name].label}
 
@@ -169,7 +169,8 @@ class FilterForm(forms.Form):
         if told["wrote"]:
             asked.append({"field": "last_inbound", "op": "ever" if told["wrote"] == "yes" else "never"})
         if told["import"]:
-            asked.append({"field": "tag", "op": "is", "value": told["import"].tags})
+            # Whoever came by it has all tags that it gave; one of them may be on many others.
+            asked += [{"field": "tag", "op": "is", "value": name} for name in told["import"].tags]
         return asked + (told["segment"].filters if told["segment"] else [])
 
     def in_words(self) -> list[str]:
@@ -195,10 +196,16 @@ class BulkForm(forms.Form):
                 error_messages={"required": _("Type the number that stands above.")},
             )
 
+    def states_enough(self) -> bool:
+        """Whether the dialog that was confirmed stated as many people as there are now; fewer do not matter."""
+        stated = self.data.get("people", "")
+        return len(stated) < 10 and stated.isdecimal() and int(stated) >= self.count
+
     def clean_typed(self) -> str:
         """Digits count, however they are grouped."""
         typed: str = self.cleaned_data["typed"]
-        if re.sub(r"\D", "", typed) != str(self.count):
+        people = self.data["people"] if self.states_enough() else str(self.count)
+        if re.sub(r"\D", "", typed) != people:
             raise forms.ValidationError(_("Type the number that stands above."))
         return typed
 

@@ -1,7 +1,7 @@
 """What people type into the console, checked before a service sees it: the log-in, a reply, a person, a time."""
 
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
@@ -36,6 +36,17 @@ class ForgottenPasswordForm(forms.Form):
     )
 
 
+def phone_field() -> forms.CharField:
+    return forms.CharField(
+        label=_("Phone"),
+        max_length=24,
+        widget=forms.TextInput(
+            attrs={"type": "tel", "inputmode": "tel", "autocomplete": "off", "placeholder": "(11) 90000-0142"}
+        ),
+        error_messages={"required": _("Type the number, with area code.")},
+    )
+
+
 class ContactForm(forms.Form):
     """A person by phone number. `save()` finds or makes the contact."""
 
@@ -45,14 +56,7 @@ class ContactForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    phone = forms.CharField(
-        label=_("Phone"),
-        max_length=24,
-        widget=forms.TextInput(
-            attrs={"type": "tel", "inputmode": "tel", "autocomplete": "off", "placeholder": "(11) 90000-0142"}
-        ),
-        error_messages={"required": _("Type the number, with area code.")},
-    )
+    phone = phone_field()
 
     def save(self, unit: Unit) -> Contact | None:
         """The contact, or None with the reason beside the field when it is no phone number."""
@@ -64,6 +68,7 @@ class ContactForm(forms.Form):
 
 
 INPUT_FORMAT = "%Y-%m-%dT%H:%M"
+LAST_YEAR = 2100
 
 
 def local_input(moment: datetime) -> str:
@@ -71,10 +76,19 @@ def local_input(moment: datetime) -> str:
     return timezone.localtime(moment).strftime(INPUT_FORMAT)
 
 
+class _LocalTimeField(forms.DateTimeField):
+    def to_python(self, value: Any) -> datetime | None:
+        moment = super().to_python(value)
+        # In UTC it may be past what a calendar, or the database, knows.
+        if moment and not 2000 <= moment.year <= LAST_YEAR:
+            raise forms.ValidationError(self.error_messages["invalid"])
+        return moment
+
+
 def local_time_field(*, required: bool) -> forms.DateTimeField:
     """A day and a time in the unit's zone."""
     missing = _("Choose a day and a time.")
-    return forms.DateTimeField(
+    return _LocalTimeField(
         label=_("Day and time"),
         required=required,
         input_formats=[INPUT_FORMAT],

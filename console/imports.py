@@ -9,11 +9,12 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from console.presentation import Look
 from messaging.contacts import attributes
+from messaging.contacts.tags import InvalidTag, checked
 from messaging.imports import columns, files, services
 from messaging.imports.reading import Found, names_of
 from messaging.imports.running import ERRORS
@@ -127,6 +128,12 @@ class ImportForm(forms.Form):
         widget=forms.RadioSelect,
     )
 
+    def clean_tag(self) -> str:
+        try:
+            return "".join(checked([typed] if (typed := self.cleaned_data["tag"]) else []))
+        except InvalidTag as error:
+            raise forms.ValidationError(error.message) from error
+
     def clean(self) -> dict[str, Any]:
         """Who was shown the columns was asked about consent as well."""
         if self.mapping() is not None and not self.cleaned_data.get("agreed"):
@@ -135,8 +142,8 @@ class ImportForm(forms.Form):
 
     def tags(self) -> list[str]:
         """For everybody in the file: the one that was typed, and one by which campaigns leave out who was not asked."""
-        typed = self.cleaned_data["tag"].strip()
-        return [*([typed] if typed else []), *([gettext("Never asked")] if self.cleaned_data["agreed"] == "no" else [])]
+        typed, was_asked = self.cleaned_data["tag"], self.cleaned_data["agreed"] != "no"
+        return [*([typed] if typed else []), *([] if was_asked else [str(services.NEVER_ASKED)])]
 
     def mapping(self) -> dict[str, str] | None:
         """Of the columns that were shown; None before they were."""

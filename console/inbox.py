@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from itertools import chain
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from console.conversation_filter import ConversationFilter
+from messaging import merging
 from messaging.models import (
     Contact,
     Conversation,
+    ConversationEvent,
     Direction,
     Message,
     Note,
@@ -64,6 +68,17 @@ def conversation_of(unit: Unit, conversation_id: UUID) -> Conversation:
     return get_object_or_404(rows, unit=unit, id=conversation_id)
 
 
+def conversation_now_of(unit: Unit, conversation_id: UUID) -> Conversation:
+    """As `conversation_of`; for what was on its way while it became part of another: that one."""
+    try:
+        return conversation_of(unit, conversation_id)
+    except Http404:
+        became = merging.conversation_instead_of(unit, conversation_id)
+        if became is None:
+            raise
+        return conversation_of(unit, became.id)
+
+
 def conversations(unit: Unit, person: User, wanted: ConversationFilter, *, before: str = "") -> Page[Conversation]:
     """A page of the list as `person` wants it, newest first.
 
@@ -91,7 +106,9 @@ def matching(unit: Unit, search: str) -> Q:
     search = search.strip()
     if not search:
         return Q()
-    return Q(id__in=Contact.objects.filter(unit=unit).matching(unit.pk, search).order_by().values("id"))
+    found = Contact.objects.filter(unit=unit).matching(unit.pk, search).order_by().values("id")
+    # Found first, by the index of words: else the planner reads names in order, folding each, until enough match.
+    return Q(id__in=found.distinct())
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,36 +127,38 @@ class UnreadLine:
     order: str
 
 
-type ThreadRow = Message | Note | Day | UnreadLine
+type Line = Note | ConversationEvent
+type ThreadRow = Message | Line | Day | UnreadLine
 
 
 def older_messages(conversation: Conversation, *, before: str = "") -> Page[ThreadRow]:
-    """A page of the thread, oldest first: messages, the notes between them, and a separator above each day.
+    """A page of the thread, oldest first: messages, notes and events between them, and a separator above each day.
 
     `next` leads further back. The newest page has a line above what is unread, as far as that begins in it.
     """
     rows = _thread(conversation).order_by("-happened_at", "-id")
     found = list(_before(rows, "happened_at", before)[: MESSAGES + 1])
     page = found[:MESSAGES]
-    notes = _before(_notes(conversation), "created_at", before)
+    lines = [_before(each, "created_at", before) for each in _lines(conversation)]
     further = ""
     if len(found) > MESSAGES:
         further = sort_key(page[-1].happened_at, page[-1].id)
-        notes = notes.filter(created_at__gte=page[-1].happened_at)
-    rows_of_page = _in_order(page[::-1], notes)
+        lines = [each.filter(created_at__gte=page[-1].happened_at) for each in lines]
+    rows_of_page = _in_order(page[::-1], chain(*lines))
     if not before and (line := _unread_line(page, conversation.unread_count)):
         rows_of_page = sorted([*rows_of_page, line], key=_order)
     return Page(rows_of_page, further, not before)
 
 
 def some_messages(conversation: Conversation, ids: Sequence[UUID]) -> Page[ThreadRow]:
-    """These messages and notes of the thread, as far as they belong to it."""
+    """These messages, notes and events of the thread, as far as they belong to it."""
     messages = _thread(conversation).filter(id__in=ids).order_by("happened_at", "id")
-    return Page(_in_order(messages, _notes(conversation).filter(id__in=ids)), "", False)
+    lines = chain.from_iterable(each.filter(id__in=ids) for each in _lines(conversation))
+    return Page(_in_order(messages, lines), "", False)
 
 
 def rows_context(unit: Unit, conversation: Conversation, ids: Sequence[UUID]) -> dict[str, Any]:
-    """What messages.html needs to show these messages and notes; which of them are `gone`, as a note may be."""
+    """What messages.html needs to show these messages, notes and events; which of them are `gone`, as a note may be."""
     page = some_messages(conversation, ids)
     found = {getattr(row, "id", None) for row in page.rows}
     gone = [each for each in ids if each not in found]
@@ -158,18 +177,23 @@ def _thread(conversation: Conversation) -> QuerySet[Message]:
     return with_people_and_files(rows_of_thread(messages))
 
 
-def _notes(conversation: Conversation) -> QuerySet[Note]:
-    return Note.objects.filter(conversation=conversation, unit_id=conversation.unit_id).select_related("author")
+def _lines(conversation: Conversation) -> list[QuerySet[Any]]:
+    """What stands between the messages."""
+    whose = {"conversation": conversation, "unit_id": conversation.unit_id}
+    return [
+        Note.objects.filter(**whose).select_related("author"),
+        ConversationEvent.objects.filter(**whose).select_related("author", "assignee"),
+    ]
 
 
 def _order(row: ThreadRow) -> str:
     return row.order  # type: ignore[union-attr]
 
 
-def _in_order(messages: Iterable[Message], notes: Iterable[Note]) -> list[ThreadRow]:
+def _in_order(messages: Iterable[Message], lines: Iterable[Line]) -> list[ThreadRow]:
     """By time, with the days."""
-    moments: list[tuple[datetime, Message | Note]] = [(row.happened_at, row) for row in look_around(messages)]
-    moments += [(note.created_at, note) for note in notes]
+    moments: list[tuple[datetime, Message | Line]] = [(row.happened_at, row) for row in look_around(messages)]
+    moments += [(line.created_at, line) for line in lines]
     days = {timezone.localdate(moment) for moment, _ in moments}
     rows: list[ThreadRow] = []
     for day in days:

@@ -1,14 +1,19 @@
-"""What people type into the inbox besides messages: a note, a label, until when a conversation is put off."""
+"""What people type into the inbox besides messages: a note, a label, a number, until when a conversation is put off."""
 
 from datetime import datetime, time, timedelta
 from typing import Final
 
 from django import forms
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from console.forms import local_time_field, not_past
-from messaging.models import Label, Note
+from console.forms import local_time_field, not_past, phone_field
+from messaging import people, settling
+from messaging.models import Label, Message, Note
+from messaging.outgoing.errors import CannotQueue
+from messaging.phones import InvalidPhone
+from units.models import User
 
 # When a new day's work begins: what was put off comes back then.
 MORNING: Final = time(8)
@@ -35,6 +40,24 @@ class LabelForm(forms.Form):
             "max_length": _("A label's name has at most 40 characters."),
         },
     )
+
+
+class NumberForm(forms.Form):
+    """The right number, for a message that went to a wrong one."""
+
+    phone = phone_field()
+
+    def send(self, message: Message, author: User) -> Message | None:
+        """What goes out instead of `message`, or None with the reason beside the field."""
+        try:
+            with transaction.atomic():
+                contact = people.contact_by_phone(
+                    message.unit, self.cleaned_data["phone"], message.conversation.contact.name
+                )
+                return settling.send_to(message, contact, author=author)
+        except (InvalidPhone, CannotQueue) as error:
+            self.add_error("phone", str(error.message))
+            return None
 
 
 class SnoozeForm(forms.Form):

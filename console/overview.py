@@ -44,6 +44,9 @@ class SpanForm(forms.Form):
                 self.add_error("last", _("The last day comes before the first."))
             elif last > self._today:
                 self.add_error("last", _("This day has not come yet."))
+            elif first.year < 2000:
+                # Before the first days there are none to compare with.
+                self.add_error("first", self.fields["first"].error_messages["invalid"])
             elif (last - first).days >= LONGEST:
                 self.add_error("first", _("At most a year at a time."))
         return told

@@ -11,6 +11,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
@@ -25,6 +26,7 @@ from units.models import Unit, UnitFeed, User
 from units.roles import Action
 
 SAFE = ("GET", "HEAD", "OPTIONS")
+_GZIP = GZipMiddleware(lambda _request: HttpResponse())
 
 
 class ConsoleRequest(HttpRequest):
@@ -43,8 +45,9 @@ def unit_view[**P, R: HttpResponseBase](
     """Pass a view the unit instead of its id, to members only, and let times show in the unit's zone.
 
     `reads`: what GET asks of the person, `writes` any other method; without it the same. Who is not logged in is sent
-    to the log-in page, as a whole page also when only a part was asked for. The view raises Http404 for a unit that is
-    not there or not theirs, and PermissionDenied for what their role does not allow.
+    to the log-in page, as a whole page also when only a part was asked for. A page that was made for somebody else,
+    before another log-in in the same browser, does nothing in this person's name: it is made anew. The view raises
+    Http404 for a unit that is not there or not theirs, and PermissionDenied for what their role does not allow.
     """
 
     def decorate(view: UnitView[P, R]) -> Callable[..., HttpResponseBase]:
@@ -52,6 +55,8 @@ def unit_view[**P, R: HttpResponseBase](
         def guarded(request: ConsoleRequest, unit_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             if not request.user.is_authenticated:
                 return _to_login(request)
+            if request.method not in SAFE and _is_somebody_elses(request):
+                return HttpResponseClientRedirect(request.htmx.current_url_abs_path or reverse("console:home"))
             try:
                 unit = unit_for(request.user, unit_id, action=reads if request.method in SAFE else changes)
             except PermissionDenied as refused:
@@ -63,7 +68,8 @@ def unit_view[**P, R: HttpResponseBase](
                 response = view(request, unit, *args, **kwargs)
             # One address answers with a page or a part of it: the browser's Back must not take one for the other.
             patch_vary_headers(response, ["HX-Request"])
-            return response
+            response.headers.setdefault("Cache-Control", "private, no-cache")
+            return _compressed(request, response)
 
         # For whoever wants to know what a page asks, as of a view of the API.
         vars(guarded).update(reads=reads, writes=changes)
@@ -71,6 +77,18 @@ def unit_view[**P, R: HttpResponseBase](
 
     changes = writes or reads
     return decorate
+
+
+def _compressed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Pages and parts of them (docs/decisions/0019): not files, which have ranges, nor what shows a secret once."""
+    is_html = response.headers.get("Content-Type", "").startswith("text/html")
+    if not is_html or "no-store" in response.headers.get("Cache-Control", ""):
+        return response
+    return _GZIP.process_response(request, response)
+
+
+def _is_somebody_elses(request: ConsoleRequest) -> bool:
+    return request.headers.get("X-Person", str(request.user.pk)) != str(request.user.pk)
 
 
 def _to_login(request: ConsoleRequest) -> HttpResponse:
@@ -99,7 +117,7 @@ def render_page(
             "live_url": settings.LIVE_URL,
             "live_seq": context["live_seq"] if "live_seq" in context else last_seq(unit),
             "units": Unit.objects.of_member(request.user).select_related("connection"),
-            "unread": unread_conversations(unit),
+            "unread": context["unread"] if "unread" in context else unread_conversations(unit),
             "attention": count_now(unit.pk),
         }
         | context,

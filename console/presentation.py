@@ -153,8 +153,7 @@ CONSENT: dict[str, Look] = {
     "accepts": Look("check", "ok", pgettext_lazy("consent", "Accepts")),
 }
 
-# What needs a person, by `attention.models.Kind`, the gravest first; and an outgoing webhook that was switched off.
-WEBHOOK_OFF = "webhook_off"
+# What needs a person, by `attention.models.Kind`, the gravest first.
 ATTENTION: dict[str, Look] = {
     Kind.DISCONNECTED: Look("unplug", "danger"),
     Kind.UNCONFIRMED: Look("circle-question-mark", "warn"),
@@ -163,7 +162,7 @@ ATTENTION: dict[str, Look] = {
     Kind.HELD: Look("pause", "warn"),
     Kind.MEDIA: Look("image-off"),
     Kind.DEAD_LETTERS: Look("file-exclamation-point"),
-    WEBHOOK_OFF: Look("webhook"),
+    Kind.WEBHOOK_OFF: Look("webhook"),
 }
 # A campaign's recipient who has answered, whatever the ticks say.
 REPLIED = Look("reply", "ok", pgettext_lazy("recipient", "Replied"))

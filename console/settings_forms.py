@@ -2,15 +2,17 @@
 
 from datetime import datetime, timedelta
 from typing import Any, cast
-from zoneinfo import available_timezones
 
 from django import forms
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from console import time_zones
 from messaging.models import CannedReply, Label
 from units.models import AuditAction, Unit
+from units.models.units import validate_time_zone
 from units.roles import ALLOWED, Action, Role
 
 _TAKEN = _("This is taken already.")
@@ -20,7 +22,13 @@ _LASTS = [("30", _("30 days")), ("90", _("90 days")), ("365", _("1 year")), ("",
 class UnitForm(forms.ModelForm):
     """Name, place and goal of the unit."""
 
-    time_zone = forms.ChoiceField(label=_("Time zone"), help_text=_("In it are all times, days and sending windows."))
+    time_zone = forms.CharField(
+        label=_("Time zone"),
+        max_length=100,
+        widget=forms.TextInput(attrs={"list": "time-zones", "autocomplete": "off"}),
+        help_text=_("In it are all times, days and sending windows. Empty the field to see all, or type a city."),
+        error_messages={"required": _("Choose a time zone from the list.")},
+    )
     answer_goal = forms.IntegerField(
         label=_("Answer within (minutes)"),
         min_value=1,
@@ -35,39 +43,23 @@ class UnitForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        names = sorted(name for name in available_timezones() if "/" in name and not name.startswith("Etc/"))
-        kept = self.instance.time_zone
-        brazil = [name for name in _BRAZIL if name in names]
-        others = [name for name in names if name not in brazil]
-        field = cast("forms.ChoiceField", self.fields["time_zone"])
-        field.choices = [
-            (_("Brazil"), [(name, _place(name)) for name in brazil]),
-            (_("Others"), [(name, _place(name)) for name in sorted({*others, kept} - set(brazil))]),
-        ]
+        self.kept = self.instance.time_zone
+        self.initial["time_zone"] = time_zones.name_of(self.kept)
 
+    def clean_time_zone(self) -> str:
+        told: str = self.cleaned_data["time_zone"]
+        # Several zones may have one name: what was not touched stays.
+        zone = self.kept if told == self.initial["time_zone"] else time_zones.zone_of(told)
+        try:
+            validate_time_zone(zone)
+        except forms.ValidationError:
+            raise forms.ValidationError(_("Choose a time zone from the list.")) from None
+        return zone
 
-_BRAZIL = (
-    "America/Sao_Paulo",
-    "America/Bahia",
-    "America/Fortaleza",
-    "America/Recife",
-    "America/Maceio",
-    "America/Belem",
-    "America/Araguaina",
-    "America/Santarem",
-    "America/Campo_Grande",
-    "America/Cuiaba",
-    "America/Porto_Velho",
-    "America/Boa_Vista",
-    "America/Manaus",
-    "America/Rio_Branco",
-    "America/Eirunepe",
-    "America/Noronha",
-)
-
-
-def _place(name: str) -> str:
-    return name.replace("_", " ").replace("America/", "")
+    @property
+    def zones(self) -> list[str]:
+        """What the field offers while somebody types."""
+        return time_zones.offered()
 
 
 class RoleForm(forms.Form):
@@ -175,7 +167,13 @@ class CannedReplyForm(_OnceInUnit):
             "shortcut": forms.TextInput(attrs={"autocomplete": "off", "placeholder": "horario"}),
             "body": forms.Textarea(attrs={"rows": 5}),
         }
-        help_texts = {"shortcut": _("What is typed after the “/”: letters, digits, - and _.")}
+        help_texts = {
+            "shortcut": _("What is typed after the “/”: letters, digits, - and _."),
+            # Not to be taken for a placeholder of gettext's.
+            "body": format_lazy(
+                "{} {}", _("These are filled in for each contact:"), "{{ primeiro_nome }}, {{ nome }}, {{ telefone }}."
+            ),
+        }
 
     def clean_shortcut(self) -> str:
         return cast("str", self.cleaned_data["shortcut"]).removeprefix("/")

@@ -25,6 +25,7 @@ from console.views import (
     outgoing_webhooks,
     overview,
     profile,
+    search,
     segments,
     settings,
     sorting,
@@ -35,6 +36,7 @@ app_name = "console"
 
 unit_urls = [
     path("", inbox.index, name="inbox"),
+    path("search", search.page, name="search"),
     path("conversations", inbox.rows, name="conversations"),
     path("conversations/new", inbox.new, name="new-conversation"),
     path("conversations/<uuid:conversation_id>", inbox.thread, name="conversation"),
@@ -68,6 +70,7 @@ unit_urls = [
         name="panel-consent",
     ),
     path("messages/<uuid:message_id>/settle", inbox.settle, name="settle"),
+    path("messages/<uuid:message_id>/number", inbox.fix_number, name="fix-number"),
     path("messages/<uuid:message_id>/reaction", composing.react, name="react"),
     path("messages/<uuid:message_id>/edit", composing.edit, name="edit-message"),
     path("messages/<uuid:message_id>/delete", composing.delete, name="delete-message"),

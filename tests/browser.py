@@ -5,10 +5,15 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.test import Client
 from playwright.sync_api import Browser, Page, sync_playwright
+
+# The pictures are taken without Django's set-up.
+if TYPE_CHECKING:
+    from units.models import User
 
 CHROMIUM = os.environ.get("CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -28,6 +33,11 @@ _SWITCHES = [
     "--disable-sync",
     "--no-first-run",
 ]
+
+
+# What htmx says of a request that the page itself gave up, for a newer one or since it was left. Of one that failed it
+# says something else besides.
+_GIVEN_UP = ("htmx:sendAbort", "htmx:afterRequest")
 
 
 @contextmanager
@@ -52,7 +62,7 @@ class Watched:
         self.page.on("response", self._answered)
 
     def _hear(self, message: Any) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not message.text.startswith(_GIVEN_UP):
             self.complaints.append(message.text)
 
     def _answered(self, response: Any) -> None:
@@ -66,3 +76,19 @@ def open_page(browser: Browser, **options: Any) -> Watched:
     context = browser.new_context(**(settings | options))
     context.set_default_timeout(15_000)
     return Watched(context.new_page())
+
+
+def log_in(page: Page, url: str, user: "User") -> None:
+    """Give the page a session of `user` at `url`."""
+    client = Client()
+    client.force_login(user)
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])
+
+
+def what_is_wrong(watched: Watched) -> list[str]:
+    """Its complaints; and whether it scrolls sideways."""
+    # The live process is not there in most tests: a server without streams answers 501.
+    found = [said for said in watched.complaints if "/events" not in said and "501" not in said]
+    if watched.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        found.append("it scrolls sideways")
+    return found

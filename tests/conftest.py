@@ -7,9 +7,12 @@ import pytest
 from django.conf import settings
 from django.test import Client
 from django.utils import translation
+from playwright.sync_api import Browser, Page
+from pytest_django.live_server_helper import LiveServer
 from pytest_httpserver import HTTPServer
 from rest_framework.test import APIClient
 
+from tests.browser import Watched, chromium, log_in, open_page, what_is_wrong
 from tests.factories import CONNECTED
 from units.models import Unit, User, WhatsAppConnection
 from units.services import create_unit
@@ -48,6 +51,43 @@ def api(ana: User) -> APIClient:
     client = APIClient()
     client.force_authenticate(ana)
     return client
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium, with a microphone that beeps."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        chromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream") as running,
+    ):
+        # Playwright has an event loop in this thread; the rows are made between its steps.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield running
+
+
+@pytest.fixture
+def screen() -> dict[str, Any]:
+    """How large, or otherwise special, the page is (options of Browser.new_context)."""
+    return {}
+
+
+@pytest.fixture
+def watched(
+    browser: Browser, live_server: LiveServer, ana: User, settings: Any, screen: dict[str, Any]
+) -> Iterator[Watched]:
+    """Ana's page, logged in; in the end nothing may have gone wrong in it."""
+    # The stream is another process's, which does not run here: this one says so.
+    settings.LIVE_URL = ""
+    found = open_page(browser, base_url=live_server.url, **screen)
+    log_in(found.page, live_server.url, ana)
+    yield found
+    assert what_is_wrong(found) == []
+    found.page.context.close()
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page
 
 
 @pytest.fixture

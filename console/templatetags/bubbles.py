@@ -1,6 +1,7 @@
 """What a bubble of the thread says of its message, and what a person may do with it."""
 
 from typing import Any, Final
+from uuid import uuid4
 
 from django import template
 from django.conf import settings
@@ -10,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from console import presentation
 from console.presentation import Look
+from console.templatetags.console import when
 from messaging.events import MessageKind
 from messaging.inbox.timeline import Happening, Moment
-from messaging.models import Direction, Message, MessageStatus
+from messaging.models import ConversationEvent, ConversationEventKind, Direction, Message, MessageStatus
 from messaging.outgoing import attachments
 from messaging.outgoing.asking import DELETABLE, EDITABLE
 from messaging.outgoing.contents import MAX_CAPTION
@@ -44,6 +46,34 @@ _HAPPENED: Final[dict[str, Look]] = {
     Happening.DELETION_REQUESTED: Look("ban"),
     Happening.DELETED: Look("ban"),
 }
+
+
+@register.filter
+def event_words(event: ConversationEvent) -> str:
+    """What a line of the thread says: who did what with the conversation."""
+    who = event.author.shown_name if event.author else _("Somebody")
+    if event.kind == ConversationEventKind.ASSIGNED:
+        return _assigned(event) % {"who": who, "whom": event.assignee.shown_name if event.assignee else ""}
+    if event.kind == ConversationEventKind.OPENED and event.author is None:
+        return _("Reopened: the time of snoozing was over")
+    if event.kind == ConversationEventKind.SNOOZED and event.until:
+        return _("Snoozed by %(who)s until %(time)s") % {"who": who, "time": when(event.until)}
+    words = {
+        ConversationEventKind.OPENED: _("Reopened by %(who)s"),
+        ConversationEventKind.PENDING: _("Set to pending by %(who)s"),
+        ConversationEventKind.SNOOZED: _("Snoozed by %(who)s until the customer writes"),
+        ConversationEventKind.RESOLVED: _("Resolved by %(who)s"),
+    }
+    return words[ConversationEventKind(event.kind)] % {"who": who}
+
+
+def _assigned(event: ConversationEvent) -> str:
+    if event.assignee_id is None:
+        return _("%(who)s left it to nobody") if event.author_id else _("It is nobody's now")
+    if event.author_id is None:
+        return _("Given to %(whom)s")
+    taken = event.author_id == event.assignee_id
+    return _("%(who)s took the conversation") if taken else _("%(who)s gave it to %(whom)s")
 
 
 @register.filter
@@ -107,6 +137,12 @@ def explained(moment: Moment) -> str:
     """Why a step failed, as a sentence; empty without one. What the server said is for support, not for here."""
     sentence = str(error_sentence(moment.code)) if moment.code else ""
     return "" if sentence == moment.code else sentence
+
+
+@register.simple_tag
+def new_key() -> str:
+    """For what is sent from this page without a script: pressed twice, it is sent once."""
+    return str(uuid4())
 
 
 @register.simple_tag

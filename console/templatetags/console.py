@@ -18,10 +18,11 @@ from django.utils.text import Truncator
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
-from console import presentation
+from console import presentation, time_zones
 from console.contacts import Filters, standing
 from console.markup import to_html
 from console.presentation import Look
+from messaging import names
 from messaging.models import Contact, Conversation, Message
 from messaging.phones import shown
 from messaging.serializers import error_sentence
@@ -31,6 +32,8 @@ from units.models import WhatsAppConnection
 register = template.Library()
 
 AVATARS = 5
+# Turn the direction of writing: of a name, and of what stands after it.
+_TURNING = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 @register.simple_tag
@@ -51,17 +54,18 @@ def phone(value: str) -> str:
 @register.filter
 def called(contact: Contact) -> str:
     """The contact's name; without one, the phone number."""
+    name = contact.name.translate(_TURNING)
     if contact.is_group:
-        return contact.name or _("Group without a name")
-    return contact.name or phone(contact.phone_number) or _("No name")
+        return name or _("Group without a name")
+    return name or phone(contact.phone_number) or _("No name")
 
 
 @register.filter
 def first_name(contact: Contact) -> str:
-    """As `called`, the first word of a person's name alone."""
+    """As `called`, the first name of a person alone."""
     if contact.is_group:
         return called(contact)
-    return (contact.name.split() or [called(contact)])[0]
+    return names.first_name(contact.name) or called(contact)
 
 
 @register.filter
@@ -322,6 +326,12 @@ def waited(since: datetime) -> str:
 def overdue(since: datetime | None, goal: int) -> bool:
     """Whether somebody has waited longer than the unit's goal, in minutes."""
     return since is not None and timezone.now() - since > timedelta(minutes=goal)
+
+
+@register.filter
+def zone_name(zone: str) -> str:
+    """Brasília (São Paulo), GMT−3"""
+    return time_zones.name_of(zone)
 
 
 @register.filter

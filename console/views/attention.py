@@ -1,5 +1,6 @@
 """What needs a person: one page, and what is done right there."""
 
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -61,6 +62,8 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
         if request.POST.get("arrived") == "again":
             again = settling.retry if message.status in settling.OVER else settling.send_again
             again(message, author=request.user)
+        elif request.POST.get("arrived") == "discarded":
+            settling.discard(message)
         else:
             settling.settle(message, was_sent=request.POST.get("arrived") == "yes")
     except services.CannotQueue as refusal:
@@ -117,13 +120,17 @@ def _answer(request: ConsoleRequest, unit: Unit, error: str = "", *, done: str =
 
 
 def _items(request: ConsoleRequest, unit: Unit, error: str = "", done: str = "") -> HttpResponse:
-    context = {"unit": unit, "board": board(unit), "error": error, "done": done}
-    return render(
-        request, "console/attention/items.html", context | {"attention": episodes.count_now(unit.pk), "is_part": True}
-    )
+    context = _seen(unit) | {"unit": unit, "error": error, "done": done, "is_part": True}
+    return render(request, "console/attention/items.html", context)
 
 
 def _page(request: ConsoleRequest, unit: Unit, error: str = "") -> HttpResponse:
     membership = Membership.objects.filter(unit=unit, user=request.user).first()
-    context = {"board": board(unit), "membership": membership, "error": error}
+    context = _seen(unit) | {"membership": membership, "error": error}
     return render_page(request, unit, "console/attention/page.html", "attention", context)
+
+
+def _seen(unit: Unit) -> dict[str, Any]:
+    """The badge says what the page does, also of what was done a moment ago on another page."""
+    found = board(unit)
+    return {"board": found, "attention": len(found.now)}

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
-from console.audit_words import in_words
+from console.audit_words import in_words, object_name
 from console.pages import ConsoleRequest, render_page, unit_view
 from console.settings_forms import AuditForm
 from units.models import AuditEntry, Membership, Unit
@@ -40,7 +40,7 @@ def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     context = {
         "tab": "audit",
         "form": form,
-        "rows": [(entry, in_words(entry)) for entry in found[:PAGE]],
+        "rows": [(entry, object_name(entry), in_words(entry)) for entry in found[:PAGE]],
         "is_filtered": bool(chosen),
         "is_later": last is not None,
         "older": urlencode(chosen | {"before": found[PAGE - 1].pk}) if len(found) > PAGE else "",

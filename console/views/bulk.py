@@ -55,7 +55,7 @@ def _add_tag(request: ConsoleRequest, unit: Unit, selection: Selection, told: di
     }
     if not done.count:
         return _("All of them had the tag %(tag)s already.") % {"tag": done.tag.name}, ""
-    what = [str(unit.pk), str(done.tag.pk), done.since.isoformat(), done.until.isoformat()]
+    what = [str(unit.pk), str(done.tag.pk), done.at.isoformat()]
     return said, signing.dumps(what, salt=UNDO_SALT)
 
 
@@ -114,7 +114,9 @@ def act(request: ConsoleRequest, unit: Unit, action: str) -> HttpResponse:
         messages.info(request, _("Nobody was chosen, or they are no longer here."))
         return go_to(request, back)
     form = step.form(count, request.POST if request.POST.get("confirmed") else None)
-    if form.is_valid():
+    # Of a filter, not of those who were ticked: people come and go.
+    is_stated = not selection.is_everybody or form.states_enough()
+    if form.is_valid() and is_stated:
         try:
             said, undo = step.do(request, unit, selection, form.cleaned_data)
         except InvalidTag as error:
@@ -126,6 +128,7 @@ def act(request: ConsoleRequest, unit: Unit, action: str) -> HttpResponse:
         "step": step,
         "form": form,
         "count": count,
+        "error": "" if is_stated or not form.is_bound else _("By now there are more people. Look at the number again."),
         "selection": selection,
         "tags": Tag.objects.filter(unit=unit).order_by(Lower("name")).values_list("name", flat=True),
     }
@@ -143,8 +146,8 @@ def undo(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     if told[0] != str(unit.pk):
         messages.info(request, _("It is too late to undo this."))
     else:
-        _unit_id, tag_id, since, until = told
-        count = bulk.untag_again(unit, UUID(tag_id), datetime.fromisoformat(since), datetime.fromisoformat(until))
+        _unit_id, tag_id, at = told
+        count = bulk.untag_again(unit, UUID(tag_id), datetime.fromisoformat(at))
         said = ngettext("Undone for %(count)s person.", "Undone for %(count)s people.", count)
         messages.success(request, said % {"count": number_format(count, force_grouping=True)})
     return go_to(request, reverse("console:contacts", args=[unit.id]))

@@ -2,16 +2,19 @@
 
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.contrib import messages
+from django.db import IntegrityError, transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns import lost
+from campaigns.editions import Changed, edition_of
 from campaigns.models import Campaign
 from campaigns.services import CampaignService, NotPossible
 from console.campaign_drafts import Asked, draft, left_out
@@ -26,6 +29,10 @@ from units.roles import Action
 
 # A step or a draw further than this is nobody's.
 MOST = 100_000
+_CHANGED = gettext_lazy(
+    "It was changed since you opened this page, by somebody else or in another tab. Open it anew to see that; "
+    "saving here once more puts yours in its place."
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -47,25 +54,24 @@ def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> Ht
     form = CampaignForm(unit, *sent, campaign=campaign)
     if form.is_valid():
         try:
-            if campaign is None:
-                campaign = CampaignService.create(
-                    unit=unit, contacts=form.people(), created_by=request.user, **form.changes()
-                )
-            else:
-                CampaignService(campaign).edit(**form.changes())
+            saved = _save(request, unit, form)
+        except Changed:
+            form.add_error(None, _CHANGED)
         except NotPossible as refused:
             form.add_error(refused.field if refused.field in form.fields else None, str(refused.message))
         else:
-            if campaign.started_at:
+            if saved.started_at:
                 messages.success(request, _("Saved."))
-                return redirect("console:campaign", unit.id, campaign.id)
+                return redirect("console:campaign", unit.id, saved.id)
             # A draft in any case: a time is set, like a start, only by the confirmation that states how many people.
             at = form.cleaned_data["scheduled_at"]
             query = "?" + urlencode({"at": local_input(at)}) if at else ""
-            return redirect(reverse("console:campaign-rehearsal", args=[unit.id, campaign.id]) + query)
+            return redirect(reverse("console:campaign-rehearsal", args=[unit.id, saved.id]) + query)
     context = {
         "form": form,
         "campaign": campaign,
+        "key": form["key"].value() or uuid4(),
+        "seen": edition_of(campaign) if campaign else "",
         "everybody": form.everybody.count(),
         "variables": _variables(unit),
         # What the audience names and is no more has to be chosen again.
@@ -73,6 +79,28 @@ def _write(request: ConsoleRequest, unit: Unit, campaign: Campaign | None) -> Ht
         **_choice(request, unit, form.initial.get("contacts", [])),
     }
     return render_page(request, unit, "console/campaigns/new.html", "campaigns", context)
+
+
+def _save(request: ConsoleRequest, unit: Unit, form: CampaignForm) -> Campaign:
+    """Raises NotPossible."""
+    told, changes = form.cleaned_data, form.changes()
+    if form.campaign:
+        return CampaignService(form.campaign).edit(seen=told["seen"] or None, keep_added=form.keeps_added, **changes)
+    try:
+        with transaction.atomic():
+            return CampaignService.create(
+                unit=unit, contacts=form.people(), created_by=request.user, key=told["key"], **changes
+            )
+    except IntegrityError:
+        made = Campaign.objects.filter(unit=unit, id=told["key"], created_by=request.user).first()
+        if made is None:
+            raise
+    # A second click, or the way back: what the form says now is what is meant.
+    with transaction.atomic():
+        service = CampaignService(made)
+        service.edit(keep_added=False, **({"audience": {}, "ends_at": None} | changes))
+        service.add_contacts(form.people())
+    return made
 
 
 @require_POST

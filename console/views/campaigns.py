@@ -1,6 +1,8 @@
 """Campaigns: the list, the rehearsal of one, and one under way."""
 
 from collections.abc import Callable
+from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_safe
 
 from campaigns import audience
+from campaigns.editions import edition_of
 from campaigns.exports import recipient_rows
 from campaigns.models import Campaign, CampaignStatus, CampaignVariant
 from campaigns.outlook import outlook
@@ -22,12 +25,13 @@ from campaigns.rehearsal import Timing, rehearse, timing
 from campaigns.results import Figures, recent_results
 from campaigns.serializers import reasons
 from campaigns.services import CampaignService, NotPossible
+from campaigns.testing import send_test
 from console import campaigns as reading
 from console.campaign_charts import chart
+from console.campaign_confirmations import STATED, ConfirmForm, FinishForm, Reach
 from console.campaign_drafts import left_out
-from console.campaign_forms import ConfirmForm, FinishForm
 from console.campaign_recipients import MOST_SHOWN, ROWS, filters, recipients
-from console.forms import time_of
+from console.forms import local_input, time_of
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from crm_whatsapp.csv_export import csv_response
 from messaging.contacts.segments import InvalidFilter
@@ -50,8 +54,6 @@ ACTIONS = {
     C.FAILED: ("clone", "archive"),
 }
 EDITABLE = (C.DRAFT, C.SCHEDULED, C.PAUSED)
-# More people than this: the confirmation also asks to type how many.
-TYPED_ABOVE = 1000
 
 
 def campaign_of(unit: Unit, campaign_id: UUID) -> Campaign:
@@ -59,8 +61,8 @@ def campaign_of(unit: Unit, campaign_id: UUID) -> Campaign:
     return get_object_or_404(Campaign.objects.select_related("created_by"), unit=unit, id=campaign_id)
 
 
-def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
-    """The part of the page that changes by itself."""
+def _live(unit: Unit, campaign: Campaign, reach: int | None = None) -> dict[str, Any]:
+    """The part of the page that changes by itself. `reach`: how many get it, when that has just been counted."""
     told = recent_results(campaign)
     people = reading.Progress(told.figures)
     ahead = outlook(campaign, left=people.left)
@@ -75,7 +77,7 @@ def _live(unit: Unit, campaign: Campaign) -> dict[str, Any]:
         "look": reading.look_of(campaign, ahead.hold),
         "people": people,
         # Before the start the audience has no rows yet.
-        "reach": audience.recent_count(campaign).people if waits else people.left,
+        "reach": reach if reach is not None else audience.recent_count(campaign).people if waits else people.left,
         "waits": waits,
         "again": again,
         "hold": ahead.hold,
@@ -102,7 +104,7 @@ def _progress(unit: Unit, campaign: Campaign) -> dict[str, Any]:
 def _recipients(request: ConsoleRequest, campaign: Campaign, figures: Figures | None = None) -> dict[str, Any]:
     show, search = request.GET.get("show", "all"), request.GET.get("q", "").strip()
     shown = request.GET.get("shown", "")
-    number = min(int(shown), MOST_SHOWN) if shown.isdigit() and len(shown) < 6 else ROWS
+    number = min(int(shown), MOST_SHOWN) if shown.isdecimal() and len(shown) < 6 else ROWS
     try:
         after = UUID(request.GET["after"]) if "after" in request.GET else None
     except ValueError as error:
@@ -124,7 +126,8 @@ def _recipients(request: ConsoleRequest, campaign: Campaign, figures: Figures | 
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """The list, newest first: of a filter, of a search, or what was put away."""
     show = "archived" if "archived" in request.GET else request.GET.get("show", "all")
-    listing = reading.campaigns(unit, show=show, search=request.GET.get("q", "").strip()[:120])
+    search = request.GET.get("q", "").replace("\0", "").strip()[:120]
+    listing = reading.campaigns(unit, show=show, search=search)
     if request.htmx:
         return render(request, "console/campaigns/list.html", {"unit": unit, "listing": listing})
     return render_page(request, unit, "console/campaigns/page.html", "campaigns", {"listing": listing})
@@ -145,17 +148,19 @@ def rehearsal(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRes
         except NotPossible as refused:
             problem = str(refused.message)
     finish = FinishForm(request.GET if "by" in request.GET else None)
+    if at := time_of(request.GET.get("at", "")):
+        campaign.scheduled_at = at
     try:
         told = rehearse(campaign, finish_by=finish.cleaned_data["by"] if finish.is_valid() else None)
     except InvalidFilter as error:
         told, problem = None, str(error.message)
-    context = _live(unit, campaign) if told else {"campaign": campaign}
+    context = _live(unit, campaign, told.tally.people) if told else {"campaign": campaign}
     context |= {
         "rehearsal": told,
         "left_out": left_out(told.tally) if told else [],
         "problem": problem,
         "finish_form": finish,
-        "at": request.GET.get("at", ""),
+        "at": local_input(at) if at else "",
     }
     return render_page(request, unit, "console/campaigns/rehearsal.html", "campaigns", context)
 
@@ -216,23 +221,27 @@ def people(request: ConsoleRequest, unit: Unit, campaign_id: UUID) -> HttpRespon
 @require_http_methods(["GET", "POST"])
 @unit_view(Action.WRITE_CAMPAIGNS)
 def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> HttpResponse:
-    """GET: what the action would mean, in people. POST: do it."""
+    """GET: what the action would mean, in people. POST: do it, if it means that still."""
     campaign = campaign_of(unit, campaign_id)
     if action not in STEPS:
         raise Http404
     context = _live(unit, campaign)
-    # What is confirmed is counted now.
-    is_sent = action in ("start", "schedule")
-    reach = audience.count(campaign).people if is_sent and context["waits"] else context["reach"]
-    context["reach"] = reach
+    reach, error = None, ""
+    if action not in context["actions"]:
+        error = _("The campaign has changed meanwhile. Look at it again.")
+    elif action in STATED:
+        reach = Reach.of(campaign, action, left=context["people"].left)
+        if reach.is_within(stated := request.POST.get("people", "")):
+            reach = replace(reach, people=int(stated))
+        elif request.method == "POST":
+            error = reach.asked_again()
     form = ConfirmForm(
-        request.POST if request.method == "POST" else None,
-        initial={"at": request.GET.get("at")},
-        people=reach if is_sent and reach > TYPED_ABOVE else None,
+        request.POST if request.method == "POST" and not error else None,
+        initial={"at": request.POST.get("at") or request.GET.get("at")},
+        typed=reach.to_type if reach else None,
         needs_time=action == "schedule",
         needs_phone=action == "test",
     )
-    error = "" if action in context["actions"] else _("The campaign has changed meanwhile. Look at it again.")
     if not error and form.is_valid():
         try:
             shown = STEPS[action](CampaignService(campaign), form.cleaned_data | {"by": request.user})
@@ -243,11 +252,13 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
                 messages.success(request, _("The test is on its way. The chat shows when it arrives."))
             where = reverse("console:campaign", args=[unit.id, shown.id])
             return go_to(request, reverse("console:campaigns", args=[unit.id]) if action == "archive" else where)
-    if not error and action in ("start", "schedule", "resume"):
-        starts_at = time_of(str(request.GET.get("at", ""))) if action == "schedule" else None
+    if reach:
+        starts_at = time_of(str(form["at"].value() or "")) if action == "schedule" else None
         context |= {
+            "reach": reach.people,
+            "seen": edition_of(campaign),
             # Of a time that is only typed into the dialog nobody knows the end yet.
-            "timing": _timing(campaign, reach, starts_at) if action != "schedule" or starts_at else None,
+            "timing": _timing(campaign, reach.people, starts_at) if action != "schedule" or starts_at else None,
             "hold": hold_of_campaigns(unit.connection),
         }
     context |= {"action": action, "form": form, "error": error}
@@ -255,9 +266,10 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
 
 
 def _timing(campaign: Campaign, people: int, starts_at: datetime | None) -> Timing:
-    if starts_at:
-        campaign.scheduled_at = starts_at
-    return timing(campaign, people)
+    # Of a copy: what starts now starts then, whatever it was scheduled for.
+    asked = copy(campaign)
+    asked.scheduled_at = starts_at
+    return timing(asked, people)
 
 
 def _retry(service: CampaignService, data: dict[str, Any]) -> Campaign:
@@ -266,17 +278,17 @@ def _retry(service: CampaignService, data: dict[str, Any]) -> Campaign:
 
 
 def _test(service: CampaignService, data: dict[str, Any]) -> Campaign:
-    service.test_send(data["phone"], author=data["by"])
+    send_test(service.campaign, data["phone"], author=data["by"])
     return service.campaign
 
 
 # What each confirmation does, with what was typed into it; the campaign to show then.
 STEPS: dict[str, Callable[[CampaignService, dict[str, Any]], Campaign]] = {
-    "start": lambda service, data: service.dispatch(),
-    "schedule": lambda service, data: service.schedule(data["at"]),
+    "start": lambda service, data: service.dispatch(seen=data["seen"]),
+    "schedule": lambda service, data: service.schedule(data["at"], seen=data["seen"]),
     "unschedule": lambda service, data: service.unschedule(),
     "pause": lambda service, data: service.pause(),
-    "resume": lambda service, data: service.resume(),
+    "resume": lambda service, data: service.resume(seen=data["seen"]),
     "cancel": lambda service, data: service.cancel(),
     "archive": lambda service, data: service.archive(),
     "unarchive": lambda service, data: service.unarchive(),

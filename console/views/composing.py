@@ -98,7 +98,7 @@ def _content(conversation: Conversation, told: dict[str, Any], upload: UploadedF
 def canned_replies(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
     """The unit's canned replies whose shortcut or text has `q`, for this contact; those that begin with it first."""
     conversation = inbox.conversation_of(unit, conversation_id)
-    search = request.GET.get("q", "").strip()
+    search = request.GET.get("q", "").replace("\0", "").strip()
     rows = CannedReply.objects.filter(unit=unit)
     if search:
         rows = rows.filter(Q(shortcut__icontains=search) | Q(body__icontains=search))

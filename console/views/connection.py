@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from campaigns.models import Campaign, CampaignStatus
@@ -24,7 +26,7 @@ from console.connection_forms import LaterForm, PhoneForm, WaitingForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from console.templatetags.console import when
 from messaging import breaker, stale
-from messaging.models import Message, Origin
+from messaging.models import Message, MessageStatus, Origin
 from messaging.phones import InvalidPhone, parse_phone
 from units.gateways.errors import GatewayError
 from units.models import Unit, WhatsAppConnection
@@ -67,7 +69,12 @@ def _what_waits(unit: Unit) -> dict[str, int]:
     """For the number to be back: campaigns that run, and answers."""
     return {
         "running": Campaign.objects.filter(unit=unit, status=CampaignStatus.PROCESSING).count(),
-        "replies": Message.objects.filter(unit=unit).waiting().exclude(origin=Origin.CAMPAIGN).count(),
+        # By either status, and by its number: each has an index then.
+        "replies": Message.objects.filter(
+            Q(status=MessageStatus.QUEUED) | Q(status=MessageStatus.CLAIMED), connection=unit.connection
+        )
+        .exclude(origin=Origin.CAMPAIGN)
+        .count(),
     }
 
 
@@ -75,6 +82,7 @@ def _page(request: ConsoleRequest, unit: Unit, context: dict[str, Any]) -> HttpR
     return render_page(request, unit, "console/connection/page.html", "number", context)
 
 
+@never_cache
 @require_GET
 @unit_view(Action.READ_NUMBER)
 def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
@@ -82,6 +90,7 @@ def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     return _page(request, unit, _panel(unit, unit.connection))
 
 
+@never_cache
 @require_GET
 @unit_view(Action.READ_NUMBER)
 def panel(request: ConsoleRequest, unit: Unit) -> HttpResponse:
@@ -96,6 +105,7 @@ def state(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     return render(request, "console/connection/state.html", {"unit": unit})
 
 
+@never_cache
 @require_POST
 @unit_view(Action.WRITE_NUMBER)
 def connect(request: ConsoleRequest, unit: Unit) -> HttpResponse:

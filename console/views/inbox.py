@@ -1,6 +1,5 @@
 """Conversations: the list, the thread, and what a person does in them."""
 
-from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -13,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from console import inbox
 from console.conversation_filter import ConversationFilter, Pills
 from console.forms import ContactForm
+from console.inbox_forms import NumberForm
 from console.pages import ConsoleRequest, go_to, last_seq, render_dialog, render_page, unit_view
 from console.views import composing
 from console.views.sorting import header
@@ -27,15 +27,17 @@ from units.roles import Action
 MAX_IDS = 100
 
 
-def _list(request: ConsoleRequest, unit: Unit) -> dict[str, Any]:
-    """The list pane's context, by the query string."""
+def _list(request: ConsoleRequest, unit: Unit, labels: list[Label] | None = None) -> dict[str, Any]:
+    """The list pane's context, by the query string; `labels` of the unit, for whom has them already."""
     wanted = ConversationFilter.of(request.GET)
-    labels = list(Label.objects.filter(unit=unit))
+    labels = list(Label.objects.filter(unit=unit)) if labels is None else labels
+    counts = counting.counts(unit.id, request.user.id)
     return {
         "list": inbox.conversations(unit, request.user, wanted, before=request.GET.get("before", "")),
         "filter": wanted,
         "pills": Pills.of(wanted, labels),
-        "counts": counting.counts(unit.id, request.user.id),
+        "counts": counts,
+        "unread": counts.unread,
         "labels": labels,
         "has_conversations": unit.conversations.exists,
     }
@@ -60,7 +62,6 @@ def rows(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     The address of the page follows what the list shows.
     """
     context = {"unit": unit} | _list(request, unit)
-    context["unread"] = context["counts"].unread
     query = f"?{context['filter'].query}"
     if request.htmx.target == "inbox-list":
         response = render(request, "console/inbox/list.html", context)
@@ -87,7 +88,8 @@ def thread(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpRe
         context = {"unit": unit} | _open(request, unit, conversation)
         return render(request, "console/inbox/conversation.html", context)
     context = {"live_seq": last_seq(unit)} | _open(request, unit, conversation)
-    return render_page(request, unit, "console/inbox/page.html", "inbox", context | _list(request, unit))
+    context |= _list(request, unit, context["labels"])
+    return render_page(request, unit, "console/inbox/page.html", "inbox", context)
 
 
 def _open(request: ConsoleRequest, unit: Unit, conversation: Conversation) -> dict[str, Any]:
@@ -105,9 +107,9 @@ def _open(request: ConsoleRequest, unit: Unit, conversation: Conversation) -> di
 @unit_view(Action.READ_INBOX, writes=Action.WRITE_INBOX)
 def messages(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
     """GET: messages by `ids` (comma-separated), or the page `before` a cursor. POST: queue a reply."""
-    conversation = inbox.conversation_of(unit, conversation_id)
     if request.method == "POST":
-        return _reply(request, unit, conversation)
+        return _reply(request, unit, inbox.conversation_now_of(unit, conversation_id))
+    conversation = inbox.conversation_of(unit, conversation_id)
     if ids := request.GET.get("ids", ""):
         try:
             wanted = [UUID(each) for each in ids.split(",")[:MAX_IDS]]
@@ -150,23 +152,44 @@ def read(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResp
 def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse:
     """A person knows whether an unconfirmed message arrived (`arrived`: yes or no), or has it sent `again`.
 
-    What failed or expired may be sent again as well.
+    What failed or expired may be sent again as well, or is to be `discarded`.
     """
     message = get_object_or_404(
         Message.objects.select_related("conversation"), unit=unit, id=message_id, direction=Direction.OUTBOUND
     )
     shown = [message.id]
-    # Settled meanwhile, by a receipt or a colleague: the row that comes back says how.
-    with suppress(services.CannotQueue):
-        if request.POST.get("arrived") == "again":
-            repeat = settling.retry if message.status in settling.OVER else settling.send_again
+    was, told, sentence = message.status, request.POST.get("arrived"), ""
+    try:
+        if told == "again":
+            repeat = settling.retry if was in settling.OVER else settling.send_again
             shown.append(repeat(message, author=request.user).id)
+        elif told == "discarded":
+            settling.discard(message)
         else:
-            settling.settle(message, was_sent=request.POST.get("arrived") == "yes")
+            settling.settle(message, was_sent=told == "yes")
+    except services.CannotQueue as error:
+        sentence = str(error.message)
     conversation = inbox.conversation_of(unit, message.conversation_id)
+    # Settled meanwhile, by a receipt or a colleague: the row that comes back says how. Else it is said why not.
+    message.refresh_from_db(fields=["status"])
+    if sentence and request.htmx and message.status == was in settling.OPEN_TO_PEOPLE:
+        return HttpResponse(sentence, status=422, content_type="text/plain; charset=utf-8")
     if not request.htmx:
         return redirect("console:conversation", unit.id, conversation.id)
     return render(request, "console/inbox/messages.html", inbox.rows_context(unit, conversation, shown))
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view(Action.WRITE_INBOX)
+def fix_number(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse:
+    """Send a message that went to a wrong number to the right one, and go on in the conversation there."""
+    rows = Message.objects.select_related("conversation__contact").filter(unit=unit, direction=Direction.OUTBOUND)
+    message = get_object_or_404(rows, id=message_id)
+    form = NumberForm(request.POST if request.method == "POST" else None)
+    if form.is_valid() and (new := form.send(message, request.user)):
+        return go_to(request, reverse("console:conversation", args=[unit.id, new.conversation_id]))
+    context = {"form": form, "message": message}
+    return render_dialog(request, unit, "console/inbox/fix_number.html", "inbox", context)
 
 
 @require_http_methods(["GET", "POST"])

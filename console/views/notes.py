@@ -19,7 +19,7 @@ from units.roles import Action
 @unit_view(Action.WRITE_INBOX)
 def write(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpResponse:
     """Leave a note. Answers as a message does: with its row, or 422 and a sentence."""
-    conversation = inbox.conversation_of(unit, conversation_id)
+    conversation = inbox.conversation_now_of(unit, conversation_id)
     form = NoteForm(request.POST)
     if not form.is_valid():
         return HttpResponse(form.errors["text"][0], status=422, content_type="text/plain; charset=utf-8")

@@ -77,7 +77,7 @@ def _span(request: ConsoleRequest, form: SpanForm, today: date) -> Span:
     if form.is_bound and form.is_valid():
         return Span(form.cleaned_data["first"], form.cleaned_data["last"])
     told = request.GET.get("days", "")
-    days = int(told) if told.isdecimal() and int(told) in SPANS else 30
+    days = next((span for span in SPANS if str(span) == told), 30)
     return Span(today - timedelta(days=days - 1), today)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -16,7 +17,7 @@ from console.inbox_forms import LabelForm, SnoozeForm, snooze_choices
 from console.pages import ConsoleRequest, render_dialog, unit_view
 from console.templatetags.console import when
 from messaging.inbox import answering, steering
-from messaging.models import Conversation, ConversationStatus, Label
+from messaging.models import Conversation, ConversationLabel, ConversationStatus, Label
 from units import members
 from units.models import Unit
 from units.roles import Action
@@ -29,10 +30,12 @@ COLORS = ("#b3701f", "#3a7d8c", "#6a6fb5", "#5b8f4e", "#a8456b", "#8a6d3b", "#4a
 def header(unit: Unit, conversation: Conversation) -> dict[str, Any]:
     """What the header and its menus need besides the conversation."""
     people = members.people(unit).filter(user__is_active=True).order_by("user__first_name", "user__email")
+    hanging = ConversationLabel.objects.filter(conversation=conversation, label=OuterRef("pk"))
+    labels = list(Label.objects.filter(unit=unit).annotate(is_on=Exists(hanging)))
     return {
         "colleagues": [one.user for one in people],
-        "labels": list(Label.objects.filter(unit=unit)),
-        "labelled": list(conversation.labels.all()),
+        "labels": labels,
+        "labelled": [label for label in labels if label.is_on],
         "snooze": snooze_choices(),
         "statuses": S.choices,
         "may_make_labels": Action.WRITE_SETTINGS in unit.allowed,
@@ -53,7 +56,7 @@ def assign(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpRe
     before = inbox.conversation_of(unit, conversation_id)
     told = request.POST.get("to", "")
     try:
-        steering.assign(before, UUID(told) if told else None)
+        steering.assign(before, UUID(told) if told else None, by=request.user)
     except (steering.CannotSteer, ValueError):
         return _answer(request, unit, before, error=_("That person no longer works here. Choose somebody else."))
     after = inbox.conversation_of(unit, conversation_id)
@@ -172,7 +175,7 @@ def _move(
     request: ConsoleRequest, unit: Unit, before: Conversation, status: ConversationStatus, until: datetime | None
 ) -> HttpResponse:
     try:
-        steering.set_status(before, status, until)
+        steering.set_status(before, status, until, by=request.user)
     except steering.CannotSteer as error:
         return _answer(request, unit, before, error=str(error.message))
     done = {

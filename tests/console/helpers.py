@@ -1,9 +1,15 @@
 """Rows for the console's pages, and where those are."""
 
+import re
+from typing import Any
+
+from django.test import Client
+
+from campaigns.models import Campaign
 from tests.factories import message
 from units.models import Unit, User
 
-__all__ = ["HTMX", "at", "colleague", "message"]
+__all__ = ["HTMX", "at", "colleague", "confirm", "dialog_of", "message"]
 
 
 def at(unit: Unit, path: str = "") -> str:
@@ -19,3 +25,15 @@ def colleague(unit: Unit) -> User:
 
 
 HTMX = {"HX-Request": "true"}
+
+
+def dialog_of(client: Client, unit: Unit, campaign: Campaign, step: str) -> tuple[str, dict[str, str]]:
+    """The dialog of a step, and what its button sends when nobody types anything."""
+    dialog = client.get(at(unit, f"campaigns/{campaign.id}/{step}"), headers=HTMX).text
+    return dialog, dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', dialog))
+
+
+def confirm(client: Client, unit: Unit, campaign: Campaign, step: str, **typed: str) -> Any:
+    """Say yes to the dialog of a step, as it is shown now."""
+    _dialog, stated = dialog_of(client, unit, campaign, step)
+    return client.post(at(unit, f"campaigns/{campaign.id}/{step}"), stated | typed, headers=HTMX)

@@ -58,10 +58,6 @@ class _Texts(HTMLParser):
         return any(is_english for _tag, is_english in self._language)
 
 
-def _is_read(name: str, value: str) -> bool:
-    return name in READ or (name.startswith("data-") and " " in value)
-
-
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 
 
@@ -70,7 +66,13 @@ def in_page(html: str) -> list[str]:
     texts = _Texts()
     texts.feed(html)
     said = {" ".join(text.split()) for text in texts.found}
-    return sorted(text for text in said - ZONES if text and (_is_source(text) or ENGLISH.search(text)))
+    return sorted(text for text in said - ZONES if text and _is_left_over(text))
+
+
+# Most of what a page says stands on every page.
+@cache
+def _is_left_over(text: str) -> bool:
+    return _is_source(text) or ENGLISH.search(text) is not None
 
 
 def _is_source(text: str) -> bool:

@@ -17,7 +17,7 @@ from console.forms import local_input
 from messaging.models import Contact, Message, Tag
 from tests import factories
 from tests.campaigns.test_feeding import picture
-from tests.console.helpers import HTMX, at
+from tests.console.helpers import HTMX, at, confirm
 from units.models import ConnectionStatus, Unit, WhatsAppConnection
 
 NO_TEXTS = {"texts-TOTAL_FORMS": "0", "texts-INITIAL_FORMS": "0"}
@@ -84,7 +84,7 @@ def test_the_confirmation_states_the_count_and_the_end(browser_client: Client, u
 def test_each_step_is_one_confirmation(browser_client: Client, unit: Unit, steps: list[str], status: str) -> None:
     campaign = factories.campaign(unit, start=False)
     for step in steps:
-        answer = browser_client.post(at(unit, f"campaigns/{campaign.id}/{step}"), headers=HTMX)
+        answer = confirm(browser_client, unit, campaign, step)
         assert answer.headers["HX-Redirect"] == at(unit, f"campaigns/{campaign.id}")
     campaign.refresh_from_db()
     assert campaign.status == status
@@ -101,7 +101,7 @@ def test_a_step_that_is_not_possible_says_so(browser_client: Client, unit: Unit)
 def test_a_time_is_set_by_the_confirmation(browser_client: Client, unit: Unit) -> None:
     campaign = factories.campaign(unit, start=False)
     at_time = timezone.now() + timedelta(days=1)
-    browser_client.post(at(unit, f"campaigns/{campaign.id}/schedule"), {"at": local_input(at_time)})
+    confirm(browser_client, unit, campaign, "schedule", at=local_input(at_time))
     campaign.refresh_from_db()
     assert campaign.status == CampaignStatus.SCHEDULED
     assert campaign.scheduled_at == at_time.replace(second=0, microsecond=0)
@@ -110,7 +110,7 @@ def test_a_time_is_set_by_the_confirmation(browser_client: Client, unit: Unit) -
 def test_a_time_that_has_passed_is_refused(browser_client: Client, unit: Unit) -> None:
     campaign = factories.campaign(unit, start=False)
     at_time = local_input(timezone.now() - timedelta(hours=1))
-    answer = browser_client.post(at(unit, f"campaigns/{campaign.id}/schedule"), {"at": at_time}, headers=HTMX)
+    answer = confirm(browser_client, unit, campaign, "schedule", at=at_time)
     assert "Este horário já passou" in answer.text
 
 
@@ -118,9 +118,9 @@ def test_a_time_that_has_passed_is_refused(browser_client: Client, unit: Unit) -
 def test_many_people_ask_for_the_number_typed(
     browser_client: Client, unit: Unit, monkeypatch: pytest.MonkeyPatch, typed: str, starts: bool
 ) -> None:
-    monkeypatch.setattr("console.views.campaigns.TYPED_ABOVE", 2)
+    monkeypatch.setattr("console.campaign_confirmations.TYPED_ABOVE", 2)
     campaign = factories.campaign(unit, people=3, start=False)
-    browser_client.post(at(unit, f"campaigns/{campaign.id}/start"), {"typed": typed})
+    confirm(browser_client, unit, campaign, "start", typed=typed)
     campaign.refresh_from_db()
     assert (campaign.status == CampaignStatus.PROCESSING) is starts
 

@@ -1,20 +1,19 @@
 """Campaigns in a real browser, on a phone."""
 
-from collections.abc import Iterator
+import re
 from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Dialog, Page, expect
 
+from campaigns.services import CampaignService
 from messaging.models import Tag
 from tests import factories
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import needs_chromium
 from tests.console.helpers import at
 from tests.files import picture
-from units.models import Unit, User
+from units.models import Unit
 
 pytestmark = [
     pytest.mark.browser,
@@ -25,23 +24,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def page(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Page]:
-    """Ana's browser on a phone, logged in."""
-    # The stream is another process's, which does not run here: this one says so.
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(ana)
-    with chromium() as browser:
-        watched = open_page(browser, viewport={"width": 360, "height": 740}, base_url=live_server.url)
-        watched.page.context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-        )
-        yield watched.page
-        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
-        # But that the stream is not here.
-        assert [told for told in watched.complaints if "501" not in told] == []
+def screen() -> dict[str, Any]:
+    """A phone."""
+    return {"viewport": {"width": 360, "height": 740}}
 
 
 def test_the_start_stays_in_reach_of_the_thumb(page: Page, unit: Unit) -> None:
@@ -140,3 +125,33 @@ def test_a_word_in_the_list_of_campaigns_finds_them_while_it_is_typed(page: Page
     expect(page.locator(f"#campaign-{made.pk}")).to_have_count(0)
     expect(page.locator(f"#campaign-{other.pk}")).to_be_visible()
     expect(page.locator("#campaign-q")).to_be_focused()
+
+
+def test_a_number_that_grew_while_the_dialog_was_open_is_stated_anew(page: Page, unit: Unit) -> None:
+    made = factories.campaign(unit, people=2, start=False)
+    page.goto(at(unit, f"campaigns/{made.id}/rehearsal"))
+    page.locator("#campaign-go").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("heading")).to_have_text("Enviar para 2 pessoas?")
+    CampaignService(made).add_contacts([factories.contact(unit)])
+    dialog.locator("button[type=submit]").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("3")
+    expect(dialog.get_by_role("heading")).to_have_text("Enviar para 3 pessoas?")
+    dialog.locator("button[type=submit]").click()
+    expect(page.locator("#campaign-pause")).to_be_visible()
+
+
+def test_leaving_with_a_text_that_was_not_kept_asks_first(page: Page, unit: Unit) -> None:
+    factories.contact(unit)
+    asked: list[str] = []
+
+    def accept(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    page.on("dialog", accept)
+    page.goto(at(unit, "campaigns/new"))
+    page.get_by_label("Texto", exact=True).press_sequentially("Oi")
+    page.get_by_role("link", name="Contatos").first.click()
+    expect(page).to_have_url(re.compile("/contacts"))
+    assert asked == ["beforeunload"]

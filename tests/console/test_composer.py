@@ -1,5 +1,6 @@
 """What the composer and the menu of a message ask of the server."""
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from messaging import merging
 from messaging.models import ActionKind, CannedReply, ChatAction, Conversation, Message, MessageStatus
 from messaging.outgoing import attachments
 from tests import factories
@@ -166,3 +168,25 @@ def test_a_message_of_another_unit_is_not_there(browser_client: Client, unit: Un
     where = at(unit, f"messages/{theirs.id}/{path}")
     answer = browser_client.get(where) if path == "details" else browser_client.post(where, {"emoji": "👍"})
     assert answer.status_code == 404
+
+
+def test_what_was_on_its_way_as_two_became_one_arrives(browser_client: Client, chat: Conversation) -> None:
+    other = factories.conversation(chat.unit, name="Marina (trabalho)")
+    kept, absorbed = merging.in_order(chat.contact, other.contact)
+    was, is_now = (other, chat) if kept == chat.contact else (chat, other)
+    merging.merge(kept, absorbed)
+    key = str(uuid4())
+    assert [send(browser_client, was, text="Está pronto", key=key)[0] for _ in range(2)] == [200, 200]
+    note = browser_client.post(at(was.unit, f"conversations/{was.id}/notes"), {"text": "Mesma pessoa"}, headers=HTMX)
+    assert note.status_code == 200
+    assert len(sent(is_now)) == 1
+
+
+def test_pressed_twice_without_a_script_it_is_sent_once(browser_client: Client, chat: Conversation) -> None:
+    page = browser_client.get(at(chat.unit, f"conversations/{chat.id}")).text
+    key = re.search(r'name="key" value="([0-9a-f-]{36})"', page)
+    assert key
+    for _press in range(2):
+        form = {"text": "Está pronto", "key": key[1]}
+        browser_client.post(at(chat.unit, f"conversations/{chat.id}/messages"), form)
+    assert len(sent(chat)) == 1

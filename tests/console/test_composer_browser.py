@@ -1,21 +1,19 @@
 """What a person does with the composer, with a message and beside the thread, in a real browser."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
 from playwright.sync_api import FilePayload, Page, Route, expect
-from pytest_django.live_server_helper import LiveServer
 
+from messaging import merging
 from messaging.contacts import consent
 from messaging.models import CannedReply, Conversation, Message, MessageStatus, Note
 from messaging.outgoing import attachments
 from messaging.outgoing.contents import Media
 from messaging.outgoing.queueing import queue
 from tests import factories
-from tests.browser import Watched, chromium, needs_chromium, open_page
+from tests.browser import Watched, needs_chromium
 from tests.console.helpers import at, message
 from tests.files import picture
 from units.models import ConnectionStatus, Unit, User, WhatsAppConnection
@@ -32,22 +30,8 @@ LIVE = 20_000
 
 
 @pytest.fixture
-def watched(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Watched]:
-    """Ana's browser, logged in, with a microphone that beeps."""
-    # The stream is another process's, which does not run here: this one says so.
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(ana)
-    with chromium("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream") as browser:
-        found = open_page(browser, base_url=live_server.url, permissions=["microphone"])
-        found.page.context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-        )
-        yield found
-        said = [each for each in found.complaints if "/events" not in each and "501" not in each]
-        assert said == []
+def screen() -> dict[str, Any]:
+    return {"permissions": ["microphone"]}
 
 
 @pytest.fixture
@@ -92,7 +76,6 @@ def test_an_answer_that_was_lost_makes_no_second_message(watched: Watched, page:
     def lose(route: Route) -> None:
         route.fetch()
         route.abort()
-        page.unroute("**/messages", lose)
 
     page.route("**/messages", lose)
     field(page).fill("Está pronto")
@@ -100,6 +83,7 @@ def test_an_answer_that_was_lost_makes_no_second_message(watched: Watched, page:
     field(page).fill("Pode vir")
     field(page).press("Enter")
     expect(page.locator("#messages .aside:not([hidden])").first).to_contain_text("nunca vai duas vezes")
+    page.unroute("**/messages", lose)
     expect(bubbles(page)).to_have_count(2)
     assert [row.body for row in out(chat)] == ["Está pronto", "Pode vir"]
     watched.complaints[:] = [said for said in watched.complaints if "ERR_FAILED" not in said]
@@ -266,6 +250,21 @@ def test_the_panel_takes_a_tag_and_makes_one_of_two(page: Page, unit: Unit, chat
     page.get_by_role("button", name="Juntar os dois contatos").click()
     expect(page.locator("#messages")).to_contain_text("Sou eu de novo")
     expect(page.locator("#thread-title")).to_have_text("Marina Alves")
+
+
+def test_what_is_half_written_goes_along_as_two_become_one(
+    watched: Watched, page: Page, unit: Unit, chat: Conversation
+) -> None:
+    same = factories.conversation(unit, name="Marina (trabalho)")
+    kept, absorbed = merging.in_order(chat.contact, same.contact)
+    was, is_now = (same, chat) if kept == chat.contact else (chat, same)
+    page.goto(at(unit, f"conversations/{was.id}"))
+    field(page).fill("Posso reservar?")
+    merging.merge(kept, absorbed)
+    page.wait_for_url(f"**/conversations/{is_now.id}", timeout=LIVE)
+    expect(field(page)).to_have_value("Posso reservar?")
+    # What the page asked of the one that was no more.
+    watched.complaints.clear()
 
 
 def test_while_the_number_is_away_it_is_put_in_the_queue(page: Page, unit: Unit, chat: Conversation) -> None:

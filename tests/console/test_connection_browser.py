@@ -1,17 +1,14 @@
 """Connecting a number, and going from unit to unit, in a real browser."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
-from tests.browser import Watched, chromium, needs_chromium, open_page
+from tests.browser import needs_chromium
 from tests.console.helpers import at
 from tests.console.test_connection import QR, S, becomes
 from units import live
@@ -24,23 +21,6 @@ pytestmark = [
     needs_chromium,
     pytest.mark.django_db(transaction=True),
 ]
-
-
-@pytest.fixture
-def page(
-    live_server: LiveServer, browser_client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> Iterator[Page]:
-    """Ana, logged in, without live events: changes are asked for."""
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are changed between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    session = {"name": "sessionid", "value": browser_client.cookies["sessionid"].value, "url": live_server.url}
-    with chromium() as browser:
-        watched: Watched = open_page(browser, base_url=live_server.url)
-        watched.page.context.add_cookies([session])  # type: ignore[list-item]  # a TypedDict, spelt as a dict
-        watched.page.route("**/events", lambda route: route.abort())
-        yield watched.page
-        assert not [each for each in watched.complaints if "ERR_FAILED" not in each]
 
 
 def waits_for_the_scan(unit: Unit, **fields: Any) -> None:

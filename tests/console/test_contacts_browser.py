@@ -1,17 +1,12 @@
 """Choosing people in a real browser, by hand and by filter."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from django.test import Client
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from messaging.contacts import tags
 from messaging.models import ContactTag, Segment
 from tests import factories
-from tests.browser import Watched, chromium, needs_chromium, open_page
+from tests.browser import needs_chromium
 from tests.console.helpers import at
 from units.models import Unit
 
@@ -21,28 +16,6 @@ pytestmark = [
     needs_chromium,
     pytest.mark.django_db(transaction=True),
 ]
-
-
-@pytest.fixture
-def watched(
-    live_server: LiveServer, browser_client: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> Iterator[Watched]:
-    """Ana, logged in. Without the live process, which answers 501 and is no complaint."""
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are read between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    session = {"name": "sessionid", "value": browser_client.cookies["sessionid"].value, "url": live_server.url}
-    with chromium() as browser:
-        watched = open_page(browser, base_url=live_server.url)
-        watched.page.context.add_cookies([session])  # type: ignore[list-item]  # a TypedDict, spelt as a dict
-        watched.page.route("**/events", lambda route: route.abort())
-        yield watched
-        assert not [each for each in watched.complaints if "ERR_FAILED" not in each]
-
-
-@pytest.fixture
-def page(watched: Watched) -> Page:
-    return watched.page
 
 
 def test_a_run_of_rows_is_chosen_and_tagged_and_that_is_undone(page: Page, unit: Unit) -> None:
@@ -83,6 +56,8 @@ def test_a_filter_keeps_the_address_and_becomes_a_segment(page: Page, unit: Unit
     page.reload()
     expect(page.locator("input[name=contact]")).to_have_count(1)
     page.locator("a[href*='segments/new']").click()
+    # Its scripts have to be there before the first choice.
+    page.wait_for_load_state()
     page.locator("[name=name]").fill("Clientes VIP")
     page.locator("select[name=condition]").last.select_option("opted_out|is|false")
     expect(page.locator("select[name=condition]")).to_have_count(3)

@@ -1,6 +1,7 @@
 """What is done to many people at once, and to one for good."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ from units.services import create_unit
 
 
 def chosen(client: Client, unit: Unit, action: str, **told: Any) -> Any:
-    return client.post(at(unit, f"contacts/chosen/{action}"), {"confirmed": "1"} | told)
+    """The dialog as it is now, and a yes to it."""
+    path = at(unit, f"contacts/chosen/{action}")
+    stated = re.search(r'name="people" value="(\d+)"', client.post(path, told, headers=HTMX).text)
+    people = {"people": stated[1]} if stated else {}
+    return client.post(path, {"confirmed": "1"} | people | told)
 
 
 def tagged(name: str) -> set[str]:
@@ -48,9 +53,9 @@ def test_many_are_changed_in_as_many_statements_as_few(
 ) -> None:
     for _ in range(60):
         factories.contact(unit)
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(40):
         chosen(browser_client, unit, "add-tag", everybody="1", tag_name="VIP")
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(40):
         chosen(browser_client, unit, "opt-out", everybody="1", reason="Lista comprada")
     assert (ContactTag.objects.count(), OptOut.objects.count()) == (60, 60)
 
@@ -151,3 +156,32 @@ def test_an_agent_tags_and_neither_exports_nor_deletes(client: Client, unit: Uni
         assert client.post(at(unit, path)).status_code == 403
     page = client.get(at(unit, "contacts")).text
     assert "contacts/chosen/export" not in page
+
+
+def test_what_a_colleague_tagged_at_the_same_time_is_not_undone(browser_client: Client, unit: Unit) -> None:
+    ana, bia = factories.contact(unit, name="Ana"), factories.contact(unit, name="Bia")
+    chosen(browser_client, unit, "add-tag", contact=ana.pk, tag_name="VIP")
+    undo = re.search(r'name="undo" value="([^"]+)"', browser_client.get(at(unit, "contacts")).text)
+    assert undo
+    tags.replace(bia, ["VIP"])
+    # While the tag was being put on many: a moment of its own all the same.
+    mine = ContactTag.objects.get(contact=ana)
+    ContactTag.objects.filter(contact=bia).update(created_at=mine.created_at + timedelta(microseconds=1))
+    browser_client.post(at(unit, "contacts/chosen/undo"), {"undo": undo[1]})
+    assert tagged("VIP") == {"Bia"}
+
+
+def test_more_people_than_were_stated_are_asked_about_again(browser_client: Client, unit: Unit) -> None:
+    for _ in range(2):
+        factories.contact(unit)
+    asked = browser_client.post(at(unit, "contacts/chosen/opt-out"), {"everybody": "1"}, headers=HTMX).text
+    stated = re.search(r'name="people" value="(\d+)"', asked)
+    assert stated
+    factories.contact(unit)
+    told = {"everybody": "1", "reason": "Pediram", "people": stated[1]}
+    again = chosen(browser_client, unit, "opt-out", **told).text
+    assert not OptOut.objects.exists()
+    assert '<p class="figure num">3 ' in again
+    assert 'value="Pediram"' in again
+    chosen(browser_client, unit, "opt-out", **told | {"people": "3"})
+    assert OptOut.objects.count() == 3

@@ -163,3 +163,25 @@ def test_a_browser_shows_the_columns_before_it_imports(
     assert contact.attributes == {"cidade": "Santos"}
     # Not asked: a tag says so.
     assert contact.tags.count() == 1
+
+
+def test_a_tag_that_none_can_be_is_refused_before_the_file_is_taken(browser_client: Client, unit: Unit) -> None:
+    told = {"column": ["nome", "telefone", "cidade"], "target": ["name", "phone", ""], "agreed": "yes"}
+    answer = browser_client.post(at(unit, "contacts/imports"), told | {"file": upload(), "tag": "natal, vip"})
+    assert "sem vírgula" in answer.text
+    assert not ContactImport.objects.exists()
+
+
+def test_a_file_of_people_who_were_never_asked_is_told_from_another_such_file(
+    browser_client: Client, unit: Unit
+) -> None:
+    told = {"column": ["nome", "telefone", "cidade"], "target": ["name", "phone", ""], "agreed": "no"}
+    for name, phone in (("Marina", "11900000142"), ("Otto", "11900000143")):
+        text = f"nome;telefone;cidade\n{name};{phone};x\n"
+        browser_client.post(at(unit, "contacts/imports"), told | {"file": upload(text)})
+        run_imports()
+    for path in ("contacts", "campaigns/new"):
+        page = browser_client.get(at(unit, path)).text
+        for row in ContactImport.objects.all():
+            # It would be the people of both.
+            assert f'value="{row.pk}"' not in page

@@ -243,6 +243,47 @@ def test_a_message_is_sent_again_and_offered_no_second_time(browser_client: Clie
     assert 'value="again"' not in answer.text
 
 
+def test_a_message_that_failed_is_discarded_and_shown_as_that(browser_client: Client, unit: Unit) -> None:
+    row = message(factories.conversation(unit), "Volte sempre", out=True, status=MessageStatus.FAILED)
+    answer = browser_client.post(at(unit, f"messages/{row.id}/settle"), {"arrived": "discarded"}, headers=HTMX)
+    row.refresh_from_db()
+    assert row.status == MessageStatus.CANCELLED
+    assert "Volte sempre" in answer.text
+    assert 'value="again"' not in answer.text
+
+
+def test_what_cannot_be_sent_again_is_told(browser_client: Client, unit: Unit) -> None:
+    chat = factories.conversation(unit)
+    row = message(chat, out=True, status=MessageStatus.FAILED)
+    Contact.objects.filter(pk=chat.contact_id).update(blocked_at=row.created_at)
+    answer = browser_client.post(at(unit, f"messages/{row.id}/settle"), {"arrived": "again"}, headers=HTMX)
+    assert (answer.status_code, "bloqueado" in answer.text) == (422, True)
+
+
+def test_a_message_to_a_wrong_number_goes_to_the_right_one_once(browser_client: Client, unit: Unit) -> None:
+    chat = factories.conversation(unit, name="Marina")
+    row = message(chat, "Seus óculos", out=True, status=MessageStatus.FAILED, error_code="not_on_whatsapp")
+    assert at(unit, f"messages/{row.id}/number") in browser_client.get(at(unit, f"conversations/{chat.id}")).text
+    for _ in range(2):
+        answer = browser_client.post(at(unit, f"messages/{row.id}/number"), {"phone": "(11) 90000-0208"}, headers=HTMX)
+    new = Message.objects.get(status=MessageStatus.QUEUED)
+    assert answer.headers["HX-Redirect"] == at(unit, f"conversations/{new.conversation_id}")
+    assert (new.body, new.recipient) == ("Seus óculos", "5511900000208")
+    assert new.conversation.contact.name == "Marina"
+    row.refresh_from_db()
+    assert row.status == MessageStatus.CANCELLED
+
+
+@pytest.mark.parametrize("typed", ["banana", "the same"])
+def test_a_number_that_cannot_be_the_right_one_is_told(browser_client: Client, unit: Unit, typed: str) -> None:
+    chat = factories.conversation(unit)
+    row = message(chat, out=True, status=MessageStatus.FAILED, error_code="not_on_whatsapp")
+    phone = chat.contact.phone_number if typed == "the same" else typed
+    answer = browser_client.post(at(unit, f"messages/{row.id}/number"), {"phone": phone}, headers=HTMX)
+    assert 'aria-invalid="true"' in answer.text
+    assert Contact.objects.count() == Message.objects.count() == 1
+
+
 def test_a_message_settled_meanwhile_is_shown_as_it_is(browser_client: Client, unit: Unit) -> None:
     row = message(factories.conversation(unit), out=True, status=MessageStatus.READ)
     answer = browser_client.post(at(unit, f"messages/{row.id}/settle"), {"arrived": "no"}, headers=HTMX)

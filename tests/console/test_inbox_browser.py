@@ -1,22 +1,19 @@
 """The thread in a real browser: quotes that lead back, reactions that come and go, and nothing out of its place."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import Client
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from messaging.models import Conversation, Message
 from tests import factories
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import needs_chromium
 from tests.console.helpers import at
 from tests.factories import message, reaction
 from units import live
-from units.models import Unit, User
+from units.models import Unit
 
 pytestmark = [
     pytest.mark.browser,
@@ -29,23 +26,9 @@ LIVE = 20_000
 
 
 @pytest.fixture
-def page(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Page]:
-    """Ana's browser on a phone, logged in."""
-    # The stream is another process's, which does not run here: this one says so.
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(ana)
-    with chromium() as browser:
-        watched = open_page(browser, viewport={"width": 360, "height": 780}, base_url=live_server.url)
-        watched.page.context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-        )
-        yield watched.page
-        assert watched.page.evaluate("document.documentElement.scrollWidth") <= 360
-        # There is no live stream here, and the page asks for it all the same.
-        assert [said for said in watched.complaints if "/events" not in said and "501" not in said] == []
+def screen() -> dict[str, Any]:
+    """A phone."""
+    return {"viewport": {"width": 360, "height": 780}}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The header of a thread: whose a conversation is, where it stands, what it is about, who is answering."""
 
+import re
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -169,3 +170,21 @@ def test_without_redis_nobody_is_seen_and_nothing_fails(
     url = at(unit, f"conversations/{chat.id}/answering")
     assert browser_client.post(url).status_code == 204
     assert browser_client.get(url).status_code == 200
+
+
+def test_the_thread_tells_who_did_what(browser_client: Client, unit: Unit, ana: User) -> None:
+    chat, bia = factories.conversation(unit), colleague(unit)
+    browser_client.post(at(unit, f"conversations/{chat.id}/assign"), {"to": ana.pk})
+    steering.assign(chat, bia.pk, by=ana)
+    steering.set_status(chat, "resolved", by=bia)
+    Conversation.objects.filter(pk=chat.pk).update(status="snoozed", snoozed_until=timezone.now())
+    steering.wake_snoozed()
+    page = browser_client.get(at(unit, f"conversations/{chat.id}")).text
+    events = re.findall(r'<li class="event".*?<span class="caption">(.*?) · <time', page)
+    assert len(events) == 4
+    assert [("Ana" in said, "Bia" in said) for said in events] == [
+        (True, False),
+        (True, True),
+        (False, True),
+        (False, False),
+    ]

@@ -2,22 +2,21 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from django.db import transaction
-from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from messaging.inbox import steering
-from messaging.models import Conversation, Label, Message
+from messaging.models import Contact, Conversation, Label, Message
 from messaging.services import conversation_change
 from tests import factories
-from tests.browser import Watched, chromium, needs_chromium, open_page
+from tests.browser import log_in, needs_chromium, open_page, what_is_wrong
 from tests.console.helpers import at, colleague, message
 from units import live
 from units.models import Unit, User
+from units.services import create_unit
 
 pytestmark = [
     pytest.mark.browser,
@@ -30,43 +29,13 @@ LIVE = 20_000
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Browser]:
-    # The stream is another process's, which does not run here.
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    with chromium() as running:
-        yield running
-
-
-def logged_in(browser: Browser, live_server: LiveServer, user: User, **options: Any) -> Watched:
-    client = Client()
-    client.force_login(user)
-    watched = open_page(browser, base_url=live_server.url, **options)
-    watched.page.context.add_cookies(
-        [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-    )
-    return watched
-
-
-@pytest.fixture
-def page(browser: Browser, live_server: LiveServer, ana: User) -> Iterator[Page]:
-    watched = logged_in(browser, live_server, ana)
-    yield watched.page
-    assert_calm(watched)
-
-
-@pytest.fixture
 def other(browser: Browser, live_server: LiveServer, unit: Unit) -> Iterator[Page]:
     """Bia's."""
-    watched = logged_in(browser, live_server, colleague(unit))
+    watched = open_page(browser, base_url=live_server.url)
+    log_in(watched.page, live_server.url, colleague(unit))
     yield watched.page
-    assert_calm(watched)
-
-
-def assert_calm(watched: Watched) -> None:
-    # There is no live stream here, and the page asks for it all the same.
-    assert [said for said in watched.complaints if "/events" not in said and "501" not in said] == []
+    assert what_is_wrong(watched) == []
+    watched.page.context.close()
 
 
 @pytest.fixture
@@ -239,3 +208,37 @@ def test_new_unread_conversations_are_said_aloud(page: Page, unit: Unit, chat: C
         arrived(message(factories.conversation(unit, name=name)))
     expect(page.locator("#announcer")).to_have_text(re.compile(r"^2 \w+"), timeout=LIVE)
     expect(page).to_have_title(re.compile(r"^\(2\) Marina"))
+
+
+def test_what_one_types_in_the_search_counts_wherever_the_pointer_is(
+    page: Page, unit: Unit, chat: Conversation
+) -> None:
+    factories.conversation(unit, name="Osvaldo")
+    page.goto(at(unit))
+    page.locator("#list-search").focus()
+    page.locator(f"#row-{chat.id}").hover()
+    page.keyboard.type("osval")
+    expect(page.locator(f"#row-{chat.id}")).to_have_count(0)
+
+
+def test_an_arrow_moves_through_a_menu_one_by_one_with_several_units_too(
+    page: Page, unit: Unit, chat: Conversation, ana: User
+) -> None:
+    create_unit("Ótica Lapa", owner=ana)
+    page.goto(at(unit, f"conversations/{chat.id}"))
+    page.locator("#snooze-button").click()
+    expect(page.locator("#snooze-menu .menu-item").first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#snooze-menu .menu-item").nth(1)).to_be_focused()
+
+
+@pytest.mark.parametrize("width", [768, 900, 1280])
+def test_the_name_has_room_in_the_header(page: Page, unit: Unit, chat: Conversation, width: int) -> None:
+    Contact.objects.filter(pk=chat.contact_id).update(name="Marina Alves")
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(at(unit, f"conversations/{chat.id}"), wait_until="networkidle")
+    assert page.evaluate("""() => {
+        const name = document.getElementById('thread-title');
+        const buttons = document.getElementById('thread-state').getBoundingClientRect();
+        return name.scrollWidth <= name.clientWidth && name.getBoundingClientRect().right <= buttons.left;
+    }""")

@@ -3,10 +3,12 @@
 import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.core.cache import cache
+from django.conf import settings
+from django.core.cache import CacheHandler, caches
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -23,9 +25,14 @@ pytestmark = pytest.mark.django_db
 ZONE = ZoneInfo("America/Sao_Paulo")
 
 
+def forget() -> None:
+    """As if nothing had been counted yet; the cache is one for all processes, so it is not emptied."""
+    caches["shared"].key_prefix = uuid4().hex
+
+
 @pytest.fixture(autouse=True)
 def empty_cache() -> None:
-    cache.clear()
+    forget()
 
 
 def said(row: Conversation, when: datetime, *, out: bool = False, **fields: Any) -> None:
@@ -34,7 +41,7 @@ def said(row: Conversation, when: datetime, *, out: bool = False, **fields: Any)
 
 def day_of(unit: Unit, when: datetime) -> figures.Day:
     day = when.astimezone(ZONE).date()
-    cache.clear()
+    forget()
     return figures.by_day([unit], day, day)[day]
 
 
@@ -105,6 +112,24 @@ def test_days_that_are_over_are_not_counted_again(unit: Unit) -> None:
     assert len(captured) == 0
 
 
+def test_what_was_counted_is_known_to_every_process(unit: Unit) -> None:
+    said(factories.conversation(unit), NOON)
+    figures.by_day([unit], NOON.date(), NOON.date())
+    elsewhere = CacheHandler(settings.CACHES)["shared"]
+    elsewhere.key_prefix = caches["shared"].key_prefix
+    (kept,) = elsewhere.get_many([f"figures:{unit.pk}:{unit.time_zone}:{NOON.date()}"]).values()
+    assert figures.Day.told(kept).received == 1
+
+
+def test_days_are_counted_each_time_while_valkey_is_away(browser_client: Client, unit: Unit, settings: Any) -> None:
+    shared = settings.CACHES["shared"] | {"LOCATION": "redis://127.0.0.1:9/0"}
+    settings.CACHES = settings.CACHES | {"shared": shared}
+    for count in (1, 2):
+        said(factories.conversation(unit), timezone.now() - timedelta(minutes=5))
+        page = browser_client.get(at(unit, "overview")).text
+        assert re.findall(r'<p class="figure">(\d+)</p>', page)[0] == str(count)
+
+
 # --- The page ---------------------------------------------------------------------------------------
 
 
@@ -147,7 +172,7 @@ def test_all_units_of_a_person_count_together_and_no_others(
 
 def test_more_units_and_campaigns_ask_no_more_of_the_database(browser_client: Client, unit: Unit, ana: User) -> None:
     def queries() -> int:
-        cache.clear()
+        forget()
         with CaptureQueriesContext(database) as captured:
             browser_client.get(at(unit, "overview?units=all"))
         return len(captured)

@@ -67,7 +67,52 @@ def test_a_saved_pace_is_in_the_audit_log_in_words(browser_client: Client, unit:
     browser_client.post(at(unit, "settings/number"), {**kept, "daily_cap": "1500"})
     entry = AuditEntry.objects.get(action=AuditAction.NUMBER_PACE)
     assert (entry.actor_name, entry.details) == ("Ana", {"daily_cap": [None, 1500]})
-    assert "— → 1.500" in browser_client.get(at(unit, "settings/audit")).text
+    assert "sem limite → 1.500" in browser_client.get(at(unit, "settings/audit")).text
+
+
+def test_the_audit_log_has_no_codes(browser_client: Client, unit: Unit) -> None:
+    pace = {"interval_seconds": "2.5", "jitter_seconds": "0", "window_days": list("12345")}
+    window = {"window_start": "09:00", "window_end": "18:30", "in_use_since": "2025-03-02"}
+    browser_client.post(at(unit, "settings/number"), {**pace, **window})
+    browser_client.post(
+        at(unit, "settings/unit"), {"name": unit.name, "time_zone": "America/Manaus", "answer_goal": "30"}
+    )
+    # As it was written before numbers without a phone had a name of their own.
+    old = f"{unit} · unit_{unit.id}"
+    AuditEntry.objects.create(unit=unit, action=AuditAction.NUMBER_CONNECTED, object_name=old)
+    hooks: dict[str, Any] = {"url": "https://example.com/a", "kinds": [["message", "campaign"], []]}
+    AuditEntry.objects.create(unit=unit, action=AuditAction.WEBHOOK_CHANGED, details=hooks)
+    waited = {"choice": "drop", "messages": 3}
+    AuditEntry.objects.create(unit=unit, action=AuditAction.NUMBER_WAITING, details=waited)
+    page = browser_client.get(at(unit, "settings/audit")).text
+    for words in (
+        "2 → 2,5",
+        "— → 09:00",
+        "— → 02/03/2025",
+        "seg, ter, qua, qui, sex, sab, dom → seg, ter, qua, qui, sex",
+        "Brasília (São Paulo), GMT−3 → Manaus, GMT−4",
+        "Mensagens e confirmações, Campanhas → ",
+    ):
+        assert words in page, words
+    assert not re.search(r"unit_[0-9a-f]{8}-|America/|[a-z]+_[a-z]+: |>message<|: drop", page)
+
+
+def test_a_time_zone_is_chosen_by_its_name(browser_client: Client, unit: Unit) -> None:
+    page = browser_client.get(at(unit, "settings/unit")).text
+    assert 'value="Brasília (São Paulo), GMT−3"' in page
+    assert 'value="Manaus, GMT−4"' in page
+    told = {"name": unit.name, "answer_goal": "30"}
+    browser_client.post(at(unit, "settings/unit"), {**told, "time_zone": "manaus, gmt−4"})
+    assert Unit.objects.get(pk=unit.pk).time_zone == "America/Manaus"
+    refused = browser_client.post(at(unit, "settings/unit"), {**told, "time_zone": "Pasárgada"}).text
+    assert 'id="id_time_zone_error"' in refused
+    assert 'value="Pasárgada"' in refused
+    assert "Manaus, GMT−4" in browser_client.get(at(unit, "settings/number")).text
+
+
+def test_the_page_of_canned_replies_tells_what_fills_itself_in(browser_client: Client, unit: Unit) -> None:
+    dialog = browser_client.get(at(unit, "settings/replies/new"), headers=HTMX).text
+    assert "{{ primeiro_nome }}" in dialog
 
 
 # --- People -----------------------------------------------------------------------------------------

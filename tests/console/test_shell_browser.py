@@ -1,18 +1,15 @@
 """The shell, settings and overview in a real browser: what leads where, on a desk and on a phone."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from tests import factories
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import needs_chromium
 from tests.console.helpers import at
-from units.models import ApiToken, Unit, User
+from units.models import ApiToken, Unit
 
 pytestmark = [
     pytest.mark.browser,
@@ -23,33 +20,11 @@ pytestmark = [
 
 
 @pytest.fixture
-def page(
-    request: pytest.FixtureRequest,
-    live_server: LiveServer,
-    ana: User,
-    unit: Unit,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: Any,
-) -> Iterator[Page]:
-    """Ana's browser, logged in; as wide as the test asks for."""
-    # The stream is another process's, which does not run here: this one says so.
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(ana)
-    size = {"width": getattr(request, "param", 1280), "height": 800}
-    with chromium() as browser:
-        watched = open_page(browser, viewport=size, base_url=live_server.url)
-        watched.page.context.add_cookies(
-            [{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}]
-        )
-        yield watched.page
-        assert watched.page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-        assert [said for said in watched.complaints if "/events" not in said and "501" not in said] == []
+def screen() -> dict[str, Any]:
+    return {"viewport": {"width": 1280, "height": 800}}
 
 
-phone = pytest.mark.parametrize("page", [360], indirect=True)
+phone = pytest.mark.parametrize("screen", [{"viewport": {"width": 360, "height": 800}}])
 
 
 @phone
@@ -113,3 +88,38 @@ def test_the_overview_opens_its_numbers_as_a_table(page: Page, unit: Unit) -> No
     expect(page.locator("svg[role=img]").first).to_be_visible()
     page.locator("summary").first.click()
     expect(page.locator("details[open] tbody tr")).to_have_count(7)
+
+
+def test_the_search_of_the_header_is_worked_by_keys(page: Page, unit: Unit) -> None:
+    chat = factories.conversation(unit, name="Otto Reis")
+    factories.message(chat, "Chegou a armação?")
+    page.goto(at(unit, "settings/labels"))
+    page.keyboard.press("/")
+    expect(page.locator("#search-everything")).to_be_focused()
+    page.keyboard.type("otto")
+    found = page.locator("#search-found .found-row")
+    expect(found).to_have_count(2)
+    page.keyboard.press("Escape")
+    expect(page.locator("#search-found")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type(" reis")
+    expect(found.first).to_be_visible()
+    # "See all", the contact, "See all", the conversation.
+    for _ in range(4):
+        page.keyboard.press("ArrowDown")
+    expect(found.last).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"conversations/{chat.id}"))
+
+
+@phone
+def test_on_a_phone_the_search_is_a_page(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "contacts"))
+    page.locator("#search-page").click()
+    expect(page.locator("#search-everything")).to_be_focused()
+
+
+def test_the_chosen_file_is_named_beside_the_button(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "campaigns/new"))
+    page.locator("#id_file").set_input_files({"name": "cartaz.png", "mimeType": "image/png", "buffer": b"x"})
+    expect(page.locator(".file-name").first).to_have_text("cartaz.png")

@@ -10,7 +10,7 @@ from django.test import Client
 from tests.access.conftest import taken_back
 from tests.access.routes import Route, every_route
 from tests.admin.conftest import Rows, make_rows
-from units.models import User
+from units.models import Role, User
 from webhooks.middleware import PREFIX
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,25 @@ def test_unsafe_styles_and_scripts_are_the_admin_s_alone(rows: Rows) -> None:
     }
     # A file stands in a sandbox; the style is that of the page that a browser makes around a film.
     assert {path for path in unsafe if not path.startswith("/admin/") and "/media" not in path} == set()
+
+
+def test_no_page_of_a_unit_is_kept_by_what_stands_between(rows: Rows) -> None:
+    client = client_of(User.objects.get(email="agent1@example.com"))
+    kept = {}
+    for route in ROUTES:
+        if route.path.startswith("app/u/"):
+            answer = client.get(address(route, rows), secure=True)
+            if answer.status_code == 200 and "private" not in answer.get("Cache-Control", ""):
+                kept[str(route)] = answer.get("Cache-Control")
+    assert kept == {}
+
+
+@pytest.mark.parametrize("path", ["number", "number/panel", "settings/tokens"])
+def test_what_shows_a_code_or_a_secret_is_not_kept_at_all(rows: Rows, path: str) -> None:
+    owner = rows.unit.memberships.create(user=User.objects.create_user("dona@example.com"), role=Role.OWNER).user
+    answer = client_of(owner).get(f"/app/u/{rows.unit.pk}/{path}", secure=True)
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
 
 
 @pytest.mark.parametrize("path", ["/app/login", "/", "/units", "/admin/login/"])

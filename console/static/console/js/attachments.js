@@ -74,7 +74,7 @@ class Upload {
       const request = new XMLHttpRequest();
       this.request = request;
       request.open('POST', this.url);
-      request.setRequestHeader('X-CSRFToken', JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken']);
+      request.setRequestHeader('X-CSRFToken', csrf());
       request.setRequestHeader('Idempotency-Key', this.key);
       request.upload.onprogress = ({ loaded, total }) => this.tell(Math.floor((loaded / total) * 99));
       request.onerror = request.onabort = request.ontimeout = () => fail(new Error('upload'));
@@ -97,6 +97,11 @@ class Upload {
     this.percent = percent;
     for (const watch of this.watchers) watch(percent);
   }
+}
+
+// Of the cookie: since this page was made, a log-in in another tab may have made a new one.
+function csrf() {
+  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
 }
 
 function parsed(text) {

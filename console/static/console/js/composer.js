@@ -6,8 +6,9 @@ let answeredAt = 0;
 
 const composer = () => document.getElementById('composer');
 
+// Of the cookie: since this page was made, a log-in in another tab may have made a new one.
 function csrf() {
-  return JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'];
+  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
 }
 
 // The draft: one for each person and conversation, with what it quotes and whether it is a note.
@@ -45,6 +46,17 @@ function read(key) {
     return null;
   }
 }
+
+// It is about to be part of another conversation, which this page goes to: what is half written goes along.
+document.addEventListener('conversation:became', ({ detail: { was, is } }) => {
+  const form = composer();
+  const draft = form?.dataset.conversation === was && read(draftKey(form));
+  if (!draft) return;
+  const key = `draft:${form.dataset.person}:${is}`;
+  const text = [read(key)?.text, draft.text].filter(Boolean).join('\n');
+  localStorage.setItem(key, JSON.stringify({ ...draft, text }));
+  localStorage.removeItem(draftKey(form));
+});
 
 // Quote and note
 

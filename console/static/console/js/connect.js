@@ -15,8 +15,8 @@ let way = null;
 function follow() {
   const panel = document.getElementById('connection');
   if (panel) {
-    if (panel.dataset.firstWay) way ??= panel.dataset.firstWay;
-    panel.dataset.way = way || (isPhone.matches ? 'code' : 'qr');
+    // What a colleague has asked for shows here as well, but is no choice of ours.
+    panel.dataset.way = way || panel.dataset.firstWay || (isPhone.matches ? 'code' : 'qr');
   }
   const found = document.getElementById('ring');
   if (found === ring) return;

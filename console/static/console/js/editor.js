@@ -189,9 +189,18 @@ function count() {
   characters.textContent = characters.dataset.text.replace('%s', number.format(form.elements.content.value.length));
 }
 
+// Whether something would be lost with the page; what is typed into a search would not.
+let isWritten = false;
 form.addEventListener('input', ({ target }) => {
   if (target.matches('.marked textarea')) mark(target);
+  if (target.type !== 'search') isWritten = true;
   count();
+});
+form.addEventListener('submit', () => {
+  isWritten = false;
+});
+window.addEventListener('beforeunload', (event) => {
+  if (isWritten) event.preventDefault();
 });
 document.addEventListener('htmx:afterSettle', ({ detail }) => {
   if (detail.target.id !== 'check') return;

@@ -100,6 +100,7 @@ document.addEventListener('visibilitychange', read);
 document.addEventListener('keyed:merged', ({ target, detail }) => {
   if (target.id === 'rows') mark();
   if (target.id !== 'messages') return;
+  if (target.querySelector('[id^="message-"]')) document.getElementById('messages-empty')?.remove();
   const fresh = detail.added.filter((node) => node.matches('.in') && isNews(node, detail.added));
   if (!fresh.length) return;
   for (const node of fresh) node.classList.add('fresh');
@@ -183,6 +184,24 @@ window.addEventListener('htmx:configRequest', ({ detail }) => {
     for (const quote of quotes) all.add(quote.closest('li').id.slice('message-'.length));
   }
   detail.parameters.set('ids', [...all].join(','));
+});
+
+// The contact's panel follows what changes, but not while it is out of sight or somebody is at it.
+function isTaken(panel) {
+  const typed = panel.querySelector('#panel-tag')?.value;
+  return Boolean(typed) || panel.querySelector('.panel-form') !== null || panel.contains(document.activeElement);
+}
+document.addEventListener('htmx:beforeRequest', (event) => {
+  const panel = event.detail.elt;
+  if (panel.id !== 'contact-body' || (panel.checkVisibility() && !isTaken(panel))) return;
+  event.preventDefault();
+  panel.dataset.stale = '';
+});
+document.addEventListener('focusout', ({ target, relatedTarget }) => {
+  const panel = target.closest?.('#contact-body[data-stale]');
+  if (!panel || panel.contains(relatedTarget)) return;
+  delete panel.dataset.stale;
+  window.htmx.trigger(panel, 'stale');
 });
 
 // Typing in the search must not leave the page.

@@ -6,17 +6,22 @@
 //   with data-window="all" it is the whole list.
 // - A child with [data-gone] is there no more.
 // - What changed far up, before the part of a thread that has been loaded, waits until its page is loaded.
-// - Nothing jumps: the first visible child stays where it is, and rows under the pointer or with focus keep their place
-//   until both have left.
+// - Nothing jumps: the first visible child stays where it is, and rows under the pointer or with focus keep their place,
+//   also those that do not belong there any more, until both have left. But what somebody asked for comes at once.
 // Afterwards the list gets the event "keyed:merged" with the nodes that are new.
+
+let isAsked = false;
+document.addEventListener('htmx:beforeSwap', ({ detail }) => {
+  isAsked = Boolean(detail.requestConfig?.triggeringEvent?.isTrusted);
+});
 
 function merge(list, incoming) {
   const scroller = list.closest('.scroll') || list;
   const anchor = firstVisible(list, scroller);
   const top = anchor?.getBoundingClientRect().top;
-  const busy = list.dataset.order === 'desc' && list.matches(':hover, :focus-within');
+  const busy = !isAsked && list.dataset.order === 'desc' && list.matches(':hover, :focus-within');
 
-  prune(list, incoming);
+  prune(list, incoming, busy);
   const touched = [];
   const added = [];
   const start = startOfLoaded(list, incoming);
@@ -94,7 +99,7 @@ function update(known, fresh) {
   return true;
 }
 
-function prune(list, incoming) {
+function prune(list, incoming, busy) {
   const page = incoming.find((node) => 'window' in node.dataset);
   if (!page) return;
   const kept = new Set(incoming.map((node) => node.id));
@@ -103,13 +108,16 @@ function prune(list, incoming) {
   for (const child of [...list.children]) {
     if (kept.has(child.id)) continue;
     const within = list.dataset.order === 'desc' ? child.dataset.order >= last : child.dataset.order <= last;
-    if (page.dataset.window === 'all' || within) child.remove();
+    if (page.dataset.window !== 'all' && !within) continue;
+    if (busy) child.dataset.leaving = '';
+    else child.remove();
   }
 }
 
 function sort(list) {
   if (!list.hasAttribute('data-unsorted') || list.matches(':hover, :focus-within')) return;
   list.removeAttribute('data-unsorted');
+  for (const child of list.querySelectorAll(':scope > [data-leaving]')) child.remove();
   for (const child of [...list.children]) insert(list, child);
 }
 

@@ -1,5 +1,6 @@
-// Menus: arrows move through them, a choice closes them, and what changes live behind an open one waits until it has
-// closed. A menu with [data-stays] is for several choices. A field with [data-narrows] hides what its text is not in.
+// Menus: arrows, Home and End move through them, a choice closes them, and what changes live behind an open one waits
+// until it has closed. A menu with [data-stays] is for several choices. A field with [data-narrows], the id of a list,
+// leaves those of its lines ([data-word]) that have the words typed; Enter takes the first, where no form is sent.
 
 function items(menu) {
   return [...menu.querySelectorAll('.menu-item')].filter((item) => item.matches('a, button') && item.checkVisibility());
@@ -9,7 +10,7 @@ function closed(menu) {
   const state = menu.closest('[data-stale]');
   if (!state || state.querySelector(':popover-open')) return;
   delete state.dataset.stale;
-  window.htmx.trigger(state, 'stale');
+  window.htmx.trigger('#state-live', 'stale');
 }
 
 document.addEventListener(
@@ -20,7 +21,7 @@ document.addEventListener(
       closed(target);
       return;
     }
-    const first = target.querySelector('input:not([type=hidden])') || items(target)[0];
+    const first = target.querySelector('input:not([type=hidden]), a[aria-current="true"]') || items(target)[0];
     first?.focus();
   },
   true,
@@ -37,13 +38,13 @@ document.addEventListener('click', (event) => {
 
 document.addEventListener('keydown', (event) => {
   const menu = event.target.closest?.('.menu:popover-open');
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-  if (!menu || !step) return;
+  if (!menu || !['ArrowDown', 'ArrowUp', 'Home', 'End'].includes(event.key)) return;
+  if (event.target.matches('input') && ['Home', 'End'].includes(event.key)) return;
   event.preventDefault();
   const all = items(menu);
-  const at = all.indexOf(document.activeElement);
-  const next = at < 0 ? all[step > 0 ? 0 : all.length - 1] : all[(at + step + all.length) % all.length];
-  next?.focus();
+  const here = all.indexOf(document.activeElement);
+  const places = { ArrowDown: here + 1, ArrowUp: here < 0 ? all.length - 1 : here - 1, Home: 0, End: all.length - 1 };
+  all[(places[event.key] + all.length) % all.length]?.focus();
 });
 
 // A choice: the answer brings the menu anew, so this one goes first, and focus is back at its button.
@@ -56,7 +57,7 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   const { target, requestConfig } = event.detail;
   const open = target.querySelector('.menu:popover-open');
   if (!open) return;
-  if (target.id === 'thread-state' && requestConfig.elt === target) {
+  if (target.id === 'thread-state' && requestConfig.elt.id === 'state-live') {
     event.detail.shouldSwap = false;
     target.dataset.stale = '';
   } else if ('stays' in open.dataset) {
@@ -71,19 +72,29 @@ document.addEventListener('htmx:beforeSwap', (event) => {
   }
 });
 
+const folded = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+
 // What is typed narrows a menu, and may become a new line of it.
 function narrow(field) {
-  const text = field.value.trim().toLocaleLowerCase();
-  const words = [...document.querySelectorAll(`#${field.dataset.narrows} [data-word]`)];
-  for (const line of words) line.hidden = !line.dataset.word.toLocaleLowerCase().includes(text);
-  const make = field.form.querySelector('[data-make]');
+  const lines = [...document.querySelectorAll(`#${field.dataset.narrows} [data-word]`)];
+  const words = folded(field.value).split(/\s+/).filter(Boolean);
+  for (const line of lines) line.hidden = !words.every((word) => folded(line.dataset.word).includes(word));
+  const nothing = field.closest('.menu').querySelector('[data-nothing]');
+  if (nothing) nothing.hidden = lines.some((line) => !line.hidden);
+  const make = field.form?.querySelector('[data-make]');
   if (!make) return;
+  const text = field.value.trim();
   const label = make.querySelector('[data-words]');
-  make.hidden = !text || words.some((line) => line.dataset.word.toLocaleLowerCase() === text);
-  label.textContent = label.dataset.words.replace('%s', field.value.trim());
+  make.hidden = !text || lines.some((line) => line.dataset.word.toLocaleLowerCase() === text.toLocaleLowerCase());
+  label.textContent = label.dataset.words.replace('%s', text);
 }
 
 document.addEventListener('input', ({ target }) => target.matches('[data-narrows]') && narrow(target));
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Enter' || !event.target.matches?.('[data-narrows]') || event.target.form) return;
+  event.preventDefault();
+  items(event.target.closest('.menu'))[0]?.click();
+});
 document.addEventListener('htmx:afterSwap', ({ detail }) => {
   const field = document.querySelector(`[data-narrows="${detail.target.id}"]`);
   if (!field) return;

@@ -21,8 +21,9 @@ function uuid() {
   return '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, digit);
 }
 
+// Of the cookie: since this page was made, a log-in in another tab may have made a new one.
 function csrf() {
-  return JSON.parse(document.body.getAttribute('hx-headers'))['X-CSRFToken'];
+  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
 }
 
 function read(key) {
@@ -143,6 +144,7 @@ async function attempt(entry) {
   tell(entry, '');
   let answer;
   let body;
+  let sentAt;
   try {
     if (entry.file) {
       entry.attachment = await entry.file.uploaded((percent) => progress(entry, percent));
@@ -150,6 +152,7 @@ async function attempt(entry) {
       store(entry);
     }
     if (!outbox.includes(entry)) return true;
+    sentAt = performance.now();
     answer = await post(entry);
     body = await answer.text();
   } catch (refusal) {
@@ -162,7 +165,7 @@ async function attempt(entry) {
   }
   const elsewhere = answer.headers.get('HX-Redirect');
   if (elsewhere) {
-    // The session has ended: it waits in the outbox, and goes after the log-in.
+    // The session has ended, or is somebody else's: it waits in the outbox, and goes after the log-in.
     window.location.assign(elsewhere);
     return false;
   }
@@ -170,6 +173,7 @@ async function attempt(entry) {
   if (answer.ok) {
     remove(entry);
     merge(entry, body);
+    document.dispatchEvent(new CustomEvent('live:answered', { detail: { sentAt } }));
     return true;
   }
   const plain = answer.headers.get('Content-Type')?.startsWith('text/plain');
@@ -184,7 +188,12 @@ function post(entry) {
   if (entry.voice) body.set('voice', 'on');
   return fetch(entry.url, {
     method: 'POST',
-    headers: { 'HX-Request': 'true', 'HX-Current-URL': window.location.href, 'X-CSRFToken': csrf() },
+    headers: {
+      'HX-Request': 'true',
+      'HX-Current-URL': window.location.href,
+      'X-CSRFToken': csrf(),
+      'X-Person': entry.person,
+    },
     body,
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
@@ -216,6 +225,11 @@ function refuse(entry, sentence) {
 }
 
 document.addEventListener('outbox:put', ({ target, detail }) => put(target, detail.entry));
+// Another tab has got rid of it: it has been discarded there, or sent.
+window.addEventListener('storage', ({ key, newValue }) => {
+  const entry = newValue === null && outbox.find((each) => storeKey(each) === key);
+  if (entry) remove(entry);
+});
 
 window.addEventListener('online', () => {
   failures.clear();

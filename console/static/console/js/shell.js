@@ -30,6 +30,24 @@ document.addEventListener(
   true,
 );
 
+// A log-in in another tab has made a new token: what this page sends carries the one of the cookie, and whose page it is
+// (console/pages.py).
+function token() {
+  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
+}
+document.addEventListener('htmx:configRequest', ({ detail }) => {
+  detail.headers['X-CSRFToken'] = token();
+  if (detail.parameters.csrfmiddlewaretoken) detail.parameters.csrfmiddlewaretoken = token();
+});
+document.addEventListener(
+  'submit',
+  ({ target }) => {
+    const field = target.querySelector('[name=csrfmiddlewaretoken]');
+    if (field) field.value = token();
+  },
+  true,
+);
+
 // Failures of what a person did. What the page asks for by itself is asked again.
 function fail({ detail }) {
   const event = detail.requestConfig?.triggeringEvent;
@@ -37,8 +55,8 @@ function fail({ detail }) {
   const box = document.getElementById('failure');
   const words = box.querySelector('.words');
   box.hidden = false;
-  // Set after it shows, so that it is said aloud. What a role does not allow, the server says in a sentence.
-  const refused = detail.xhr?.status === 403 && detail.xhr.getResponseHeader('Content-Type')?.startsWith('text/plain');
+  // Set after it shows, so that it is said aloud. What a role does not allow, or cannot be, the server says in a sentence.
+  const refused = [403, 422].includes(detail.xhr?.status) && detail.xhr.getResponseHeader('Content-Type')?.startsWith('text/plain');
   words.textContent = refused ? detail.xhr.responseText : words.dataset.text;
 }
 document.addEventListener('htmx:responseError', fail);
@@ -68,6 +86,12 @@ document.addEventListener('htmx:afterSettle', () => {
   const state = document.querySelector('#number-state .words')?.textContent;
   if (state && wasState && state !== wasState) document.getElementById('announcer').textContent = state;
   wasState = '';
+});
+
+// The file that was chosen is named beside its button.
+document.addEventListener('change', ({ target }) => {
+  const name = target.closest?.('.file-pick')?.querySelector('.file-name');
+  if (name) name.textContent = target.files[0]?.name || name.dataset.none;
 });
 
 // A secret that is shown once is copied by its button, where the browser lets us.

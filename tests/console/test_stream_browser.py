@@ -1,0 +1,93 @@
+"""The live stream when there is none, nobody looks, the machine slept, or nobody is logged in any more."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from messaging.models import Conversation
+from tests import factories
+from tests.browser import chromium, needs_chromium, open_page
+from tests.console.helpers import at, message
+from units.models import Unit, User
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("console"),
+    needs_chromium,
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@pytest.fixture
+def chat(unit: Unit) -> Conversation:
+    made = factories.conversation(unit, name="Marina Alves")
+    message(made, "Qual o valor?", minutes_ago=5)
+    return made
+
+
+@pytest.fixture
+def page(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Page]:
+    """Ana's browser, logged in, whose streams are never answered: as when the browser has no connection left for it."""
+    settings.LIVE_URL = ""
+    # Playwright has an event loop in this thread; the rows are made between its steps.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+    client = Client()
+    client.force_login(ana)
+    with chromium() as browser:
+        page = open_page(browser, base_url=live_server.url).page
+        session = client.cookies["sessionid"].value
+        page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        page.route("**/events?*", lambda route: None)
+        yield page
+
+
+def look(page: Page, state: str) -> None:
+    """Somebody goes to another tab (hidden), or comes back (visible)."""
+    page.evaluate(
+        """(state) => {
+          Object.defineProperty(document, 'visibilityState', { value: state, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        state,
+    )
+
+
+def test_a_stream_that_never_begins_is_polled_for(page: Page, unit: Unit, chat: Conversation) -> None:
+    page.goto(at(unit, "contacts"))
+    expect(page.locator("#live-note")).to_contain_text("Atualizando a cada 5 s")
+
+
+def test_a_tab_that_nobody_looks_at_gives_its_connection_back(page: Page, unit: Unit) -> None:
+    page.clock.install()
+    with page.expect_request("**/events?*"):
+        page.goto(at(unit, "contacts"))
+    look(page, "hidden")
+    with page.expect_event("requestfailed", lambda request: "/events" in request.url):
+        page.clock.run_for(21_000)
+    with page.expect_request("**/changes?*"):
+        page.clock.run_for(60_000)
+    with page.expect_request("**/events?*"):
+        look(page, "visible")
+
+
+def test_a_machine_that_slept_asks_for_a_new_stream(page: Page, unit: Unit) -> None:
+    page.clock.install()
+    with page.expect_request("**/events?*"):
+        page.goto(at(unit, "contacts"))
+    page.clock.run_for(30_000)
+    with page.expect_request("**/events?*"):
+        page.clock.fast_forward("08:00:00")
+
+
+def test_back_after_the_log_out_shows_nothing(page: Page, unit: Unit, chat: Conversation) -> None:
+    page.unroute("**/events?*")
+    page.goto(at(unit, f"conversations/{chat.id}"))
+    page.locator("[popovertarget=me-menu]").click()
+    page.locator("#me-menu form[action$=logout] button").click()
+    page.wait_for_url("**/app/login**")
+    page.go_back(wait_until="commit")
+    expect(page.locator("[name=password]")).to_be_visible(timeout=2_000)
