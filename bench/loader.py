@@ -86,6 +86,7 @@ def load(unit: Unit, *, rows: int, contacts: int, chats: int | None = None) -> N
         cursor.execute("SET maintenance_work_mem = '512MB'")
         for step in _STEPS:
             cursor.execute(step, values)
+        cursor.execute("DROP TABLE bench_chats")
         cursor.execute(_SUMMARY, values)
         cursor.execute(index)
         cursor.execute("VACUUM ANALYZE messages, conversations, contacts, contact_addresses")

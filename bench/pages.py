@@ -33,6 +33,8 @@ SLOWEST = 50
 # Of all that the inbox needs the first time, as it goes over the wire.
 HEAVIEST = 150  # kB
 LOGIN = "/app/login"
+# Of the overview: as many days, and as many before them, are counted then, and never all of them again.
+FIRST_LOOK = "overview?days=90"
 # Pages that the browser opens, too: the heaviest, and those that are looked at all day.
 WEIGHED = ("inbox", "conversation", "campaigns", "contacts", "overview", "attention")
 
@@ -57,8 +59,9 @@ def run(
     say(f"  {rows:,} messages, {contacts:,} contacts, {chats:,} chats in {time.monotonic() - begin:.0f} s")
     browser = Client(SERVER_NAME="127.0.0.1")
     browser.force_login(owner)
+    first_look = _milliseconds(browser, f"/app/u/{unit.pk}/{FIRST_LOOK}")
     pages = list(_pages(browser, ids))
-    figures = _times(browser, pages, rounds)
+    figures = [Figure("overview: 90 days, seen for the first time", first_look, "ms"), *_times(browser, pages, rounds)]
     if not watching.is_possible():
         say("  No Chromium here: weights and what a person sees are not measured.")
         return figures

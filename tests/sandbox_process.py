@@ -136,6 +136,14 @@ class Sandbox:
         message_id: str = self._act(name, "own", to=to, text=text)["id"]
         return message_id
 
+    def edit(self, name: str, message_id: str, text: str) -> None:
+        """Whoever wrote the message changes it."""
+        self._act(name, "edit", id=message_id, text=text)
+
+    def delete(self, name: str, message_id: str) -> None:
+        """Whoever wrote the message deletes it for everyone."""
+        self._act(name, "delete", id=message_id)
+
     def raw(self, name: str, event: str, data: Any) -> None:
         """Emit any event to the webhook of ``name``."""
         self._act(name, "raw", event=event, data=data)

@@ -167,6 +167,7 @@ ASKS: dict[str, Callable[[Populated], Ask]] = {
     ),
     "send-message-again": lambda whose: Ask(ids=_outbound(whose, status=MessageStatus.UNCERTAIN, external_id=None)),
     "retry-message": lambda whose: Ask(ids=_outbound(whose, status=MessageStatus.FAILED, external_id=None)),
+    "discard-message": lambda whose: Ask(ids=_outbound(whose, status=MessageStatus.FAILED, external_id=None)),
     "message-media-retry": lambda whose: Ask(ids=_failed_file(whose)),
     "edit-message": lambda whose: Ask({"text": "Olá"}, _outbound(whose, sent_at=timezone.now())),
     "typing": lambda whose: Ask(),

@@ -13,6 +13,7 @@ from django.utils import timezone
 from rest_framework.mixins import ListModelMixin
 from rest_framework.test import APIClient
 
+from attention.models import Episode, Kind
 from campaigns.models import Campaign
 from crm_whatsapp.api import NewestFirstPagination
 from messaging.contacts import consent
@@ -23,6 +24,7 @@ from messaging.models import (
     ContactImport,
     ContactMerge,
     Conversation,
+    ConversationEvent,
     Label,
     MessageStatus,
     Note,
@@ -101,6 +103,11 @@ def _optout(whose: Populated, _number: int) -> None:
     consent.lift(person, reason="x", by=None)
 
 
+def _need(whose: Populated, _number: int) -> None:
+    held = factories.campaign(whose.unit, people=1, start=False)
+    Episode.objects.create(unit=whose.unit, kind=Kind.HELD, object_id=held.pk)
+
+
 def _unit(whose: Populated, number: int) -> None:
     Membership.objects.create(unit=Unit.objects.create(name=f"{number}"), user=whose.people[Role.OWNER], role="owner")
 
@@ -109,6 +116,7 @@ MORE: dict[str, Callable[[Populated, int], Any]] = {
     "units": _unit,
     "members": _person,
     "integrations": _program,
+    "attention": _need,
     "webhooks": lambda whose, number: OutgoingWebhook.objects.create(
         unit=whose.unit, url=f"https://example.com/{number}", secret="whsec_", after_seq=0
     ),
@@ -135,6 +143,9 @@ MORE: dict[str, Callable[[Populated, int], Any]] = {
     "thread": lambda whose, number: factories.message(_chat(whose), str(number)),
     "notes": lambda whose, number: Note.objects.create(
         unit=whose.unit, conversation=_chat(whose), author=whose.people[Role.OWNER], body=str(number)
+    ),
+    "conversation-events": lambda whose, number: ConversationEvent.objects.create(
+        unit=whose.unit, conversation=_chat(whose), kind="resolved", author=whose.people[Role.OWNER]
     ),
     "labels": lambda whose, number: Label.objects.create(unit=whose.unit, name=str(number)),
     "canned-replies": lambda whose, number: CannedReply.objects.create(
