@@ -383,3 +383,6 @@ def test_a_start_that_has_to_wait_promises_no_time(browser_client: Client, unit:
     answer = browser_client.get(at(unit, f"campaigns/{made.id}/start"), headers=HTMX)
     assert "número desconectado" in answer.text
     assert "começa agora" not in answer.text
+    rehearsed = browser_client.get(at(unit, f"campaigns/{made.id}/rehearsal")).text
+    assert "Se o número pudesse enviar agora, terminaria" in rehearsed
+    assert "Se começar agora" not in rehearsed

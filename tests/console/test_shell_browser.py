@@ -65,6 +65,10 @@ def test_a_token_is_copied_from_the_only_page_that_shows_it(page: Page, unit: Un
     page.locator("[data-copy]").click()
     expect(page.locator("#announcer")).not_to_be_empty()
     assert page.evaluate("navigator.clipboard.readText()") == secret
+    page.reload()
+    expect(page.get_by_text("Planilha").first).to_be_visible()
+    expect(page.locator("#secret")).to_have_count(0)
+    # And no second one was made.
     assert secret.startswith(ApiToken.objects.get().prefix)
 
 

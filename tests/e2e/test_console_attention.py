@@ -52,12 +52,12 @@ def test_a_lost_number_and_an_answer_that_failed(connected: Stack, page: Page, o
         badge(one, before)
     assert set((told(letters, "desconectado") - earlier).values()) == {1}
 
-    # An answer that fails is one more thing, settled where it stands.
+    # An answer that fails is one more of what is there already: it shows by itself, and is settled where it stands.
+    page.goto("attention")
     row(other, "Gilberto").click()
     connected.sandbox.fail(connected.instance, "not_on_whatsapp")
     answer(other, "Chegou hoje cedo")
     expect(ticked(other, "Não enviada")).to_be_visible()
-    page.goto("attention")
     expect(page.locator("#needs")).to_contain_text("Chegou hoje cedo")
     page.get_by_role("button", name="Enviar de novo para Gilberto").click()
     expect(page.locator("#needs")).not_to_contain_text("Chegou hoje cedo")

@@ -1,9 +1,10 @@
 // Turns the unit's live feed into events on <body>, on which htmx refetches the parts concerned:
 //
-//   live:connection · live:conversations · live:attention · live:campaigns · live:campaign-<id> · live:thread-<conversation id>
+//   live:connection · live:conversations · live:attention · live:needs · live:campaigns · live:campaign-<id> ·
+//   live:conversation-<id> · live:answering-<conversation id> · live:thread-<conversation id>
 //
-// The last one carries the ids of the messages, notes and events that changed. Events of one name are coalesced. Without the stream the
-// feed is asked every 5 s, and the page says so.
+// The last one carries the ids of the messages, notes and events that changed. Events of one name are coalesced. Without
+// the stream the feed is asked every 5 s, and the page says so.
 //
 // Nothing is missed: stream and feed go on after the last number that this page has; a part that could not be fetched is
 // asked for again; and what a person asked for may have been read before something was told and shown after it, so
@@ -16,6 +17,8 @@ const RETRY_MS = 15000;
 const REFETCH_MS = 3000;
 // More than these would not fit into an address.
 const MAX_IDS = 100;
+// Of a message that may need a person: one more begins no episode where one has failed already.
+const NEEDY = ['failed', 'expired', 'uncertain'];
 // No answer takes longer than this.
 const REMEMBER_MS = 60000;
 // A reconnect is quicker than this, and not worth a word.
@@ -99,6 +102,7 @@ function tell(kind, data) {
   if (kind === 'message') {
     announce(`live:thread-${data.conversation_id}`, data.id);
     announce('live:conversations');
+    if (NEEDY.includes(data.status)) announce('live:needs');
   } else if (kind === 'conversation') {
     // It has become part of another, and this page shows what is no more.
     if (data.merged_into && window.location.pathname.includes(data.id)) {

@@ -94,6 +94,10 @@ document.addEventListener('change', ({ target }) => {
   if (name) name.textContent = target.files[0]?.name || name.dataset.none;
 });
 
+// What answers a form by its page and not by another address: made anew, it would make a second one.
+const made = document.querySelector('[data-reload]');
+if (made) history.replaceState(null, '', made.dataset.reload);
+
 // A secret that is shown once is copied by its button, where the browser lets us.
 document.addEventListener('click', async (event) => {
   const button = event.target.closest('[data-copy]');
