@@ -14,6 +14,7 @@ from messaging.admin.numbers import NumberAdmin
 from messaging.models import Message, MessageStatus, Origin
 from units.admin_forms import DisconnectForm
 from units.models import WhatsAppConnection
+from units.services import ConnectionService
 
 
 class CountedDisconnectForm(DisconnectForm):
@@ -48,7 +49,7 @@ class CountedNumberAdmin(NumberAdmin):
         },
     )
     def disconnect(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return super().disconnect(request, form, object_id)
+        return self._ask_gateway(request, object_id, ConnectionService.disconnect)
 
 
 admin.site.unregister(WhatsAppConnection)

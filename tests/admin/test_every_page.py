@@ -31,6 +31,7 @@ WITHOUT_PAGES = {
     "ContactAddress",
     "ContactTag",
     "ConversationLabel",
+    "ConversationEvent",
     "CampaignVariant",
     "WebhookSecret",
     "UnitFeed",

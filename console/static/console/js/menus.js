@@ -21,6 +21,8 @@ document.addEventListener(
       closed(target);
       return;
     }
+    // The event comes after the first keys of somebody quick.
+    if (target.contains(document.activeElement)) return;
     const first = target.querySelector('input:not([type=hidden]), a[aria-current="true"]') || items(target)[0];
     first?.focus();
   },
@@ -37,7 +39,7 @@ document.addEventListener('click', (event) => {
 });
 
 document.addEventListener('keydown', (event) => {
-  const menu = event.target.closest?.('.menu:popover-open');
+  const menu = [...document.querySelectorAll('.menu:popover-open')].at(-1);
   if (!menu || !['ArrowDown', 'ArrowUp', 'Home', 'End'].includes(event.key)) return;
   if (event.target.matches('input') && ['Home', 'End'].includes(event.key)) return;
   event.preventDefault();
