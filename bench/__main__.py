@@ -62,6 +62,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, default=RESULTS, help="where to write (%(default)s)")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes, to see that it runs; figures are not judged")
     options = parser.parse_args(arguments)
+    if options.smoke and options.json == RESULTS:
+        parser.error("--smoke writes over no figures that count: name another file by --json")
     if options.smoke:
         options.rounds, options.posts, options.messages = 1, 100, 100
         options.seconds, options.rows, options.contacts, options.bodies = 1, 2000, 200, 200
