@@ -117,7 +117,7 @@ def test_what_was_counted_is_known_to_every_process(unit: Unit) -> None:
     figures.by_day([unit], NOON.date(), NOON.date())
     elsewhere = CacheHandler(settings.CACHES)["shared"]
     elsewhere.key_prefix = caches["shared"].key_prefix
-    (kept,) = elsewhere.get_many([f"figures:{unit.pk}:{unit.time_zone}:{NOON.date()}"]).values()
+    (kept,) = elsewhere.get_many([f"figures:1:{unit.pk}:{unit.time_zone}:{NOON.date()}"]).values()
     assert figures.Day.told(kept).received == 1
 
 

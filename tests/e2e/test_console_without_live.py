@@ -19,7 +19,7 @@ def test_without_events_it_asks_and_without_a_network_it_keeps_what_was_written(
 ) -> None:
     hugo = Customer(connected, "5511977776001", "Hugo")
     hugo.writes("Oi")
-    with seat(connected, browser, forgiven="net::ERR_(FAILED|INTERNET_DISCONNECTED)") as watched:
+    with seat(connected, browser, forgiven="net::ERR_(FAILED|INTERNET_DISCONNECTED)|^htmx:sendError,") as watched:
         page = watched.page
         page.route(STREAM, lambda route: route.abort())
         page.goto("")

@@ -171,8 +171,14 @@ def test_a_grace_that_is_too_short_has_it_sent_twice(tmp_path_factory: pytest.Te
     """The negative control: a gateway that acts later than we believe, and a test that can see what comes of it."""
     with graced(tmp_path_factory, "1") as hasty, graced(tmp_path_factory, "600") as patient:
         _gate, stack = patient
-        # Connected for long enough to be believed: the clocks of the gateway and ours may be half a minute apart.
-        stack.sql("UPDATE unit_whatsapp_connections SET status_changed_at = status_changed_at - interval '1 minute'")
+        # Connected for long enough to be believed: the gateway's clock and ours may be half a minute apart.
+        wait_for(
+            lambda: stack.sql(
+                "SELECT 1 FROM unit_whatsapp_connections WHERE status_changed_at < crm_now() - interval '35 seconds'"
+            ),
+            seconds=60,
+            what="a number that is connected for long",
+        )
         retry_unconfirmed(*hasty, leaves=2)
         retry_unconfirmed(*patient, leaves=1)
 
