@@ -51,7 +51,8 @@ def run() -> int:
                 raise LauncherError(f"Port {environment[name]} is in use. Set {name} to another one, or free it.")
         print("Bringing the database up to date …", flush=True)
         manage(["migrate", "--verbosity", "0"], environment, services, stop)
-        login = manage(["seed_demo"], environment, services, stop)
+        # What it says is shown in the box: without log lines.
+        login = manage(["seed_demo"], {**environment, "LOG_LEVEL": "WARNING"}, services, stop)
         if stop.asked.is_set():
             return 0
         processes = product_processes(services.checkout, services.directory, environment)
