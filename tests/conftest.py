@@ -1,10 +1,12 @@
 """People and places that tests share. The database is real: PostgreSQL, one for each xdist worker."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection as database
 from django.test import Client
 from django.utils import translation
 from playwright.sync_api import Browser, Page
@@ -72,14 +74,27 @@ def screen() -> dict[str, Any]:
 
 
 @pytest.fixture
+def server(live_server: LiveServer, ana: User) -> Iterator[LiveServer]:
+    """Answers to the end what pages have asked for: the tables are emptied after that."""
+    yield live_server
+    at_work = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state IN (%s, %s)"
+    for _ in range(100):
+        with database.cursor() as cursor:
+            cursor.execute(f"{at_work} AND pid <> pg_backend_pid()", ["active", "idle in transaction"])
+            if cursor.fetchone() is None:
+                return
+        time.sleep(0.05)
+
+
+@pytest.fixture
 def watched(
-    browser: Browser, live_server: LiveServer, ana: User, settings: Any, screen: dict[str, Any]
+    browser: Browser, server: LiveServer, ana: User, settings: Any, screen: dict[str, Any]
 ) -> Iterator[Watched]:
     """Ana's page, logged in; in the end nothing may have gone wrong in it."""
     # The stream is another process's, which does not run here: this one says so.
     settings.LIVE_URL = ""
-    found = open_page(browser, base_url=live_server.url, **screen)
-    log_in(found.page, live_server.url, ana)
+    found = open_page(browser, base_url=server.url, **screen)
+    log_in(found.page, server.url, ana)
     yield found
     assert what_is_wrong(found) == []
     found.page.context.close()

@@ -29,10 +29,10 @@ LIVE = 20_000
 
 
 @pytest.fixture
-def other(browser: Browser, live_server: LiveServer, unit: Unit) -> Iterator[Page]:
+def other(browser: Browser, server: LiveServer, unit: Unit) -> Iterator[Page]:
     """Bia's."""
-    watched = open_page(browser, base_url=live_server.url)
-    log_in(watched.page, live_server.url, colleague(unit))
+    watched = open_page(browser, base_url=server.url)
+    log_in(watched.page, server.url, colleague(unit))
     yield watched.page
     assert what_is_wrong(watched) == []
     watched.page.context.close()

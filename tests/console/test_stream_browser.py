@@ -90,4 +90,4 @@ def test_back_after_the_log_out_shows_nothing(page: Page, unit: Unit, chat: Conv
     page.locator("#me-menu form[action$=logout] button").click()
     page.wait_for_url("**/app/login**")
     page.go_back(wait_until="commit")
-    expect(page.locator("[name=password]")).to_be_visible(timeout=2_000)
+    expect(page.locator("[name=password]")).to_be_visible()
