@@ -3,13 +3,18 @@
 Used by the end-to-end tests, by `make demo` and by the pictures: they see it from outside only, over HTTP.
 """
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Self, TextIO
 from urllib.parse import urlsplit, urlunsplit
@@ -20,6 +25,14 @@ import psycopg
 from crm_whatsapp.launcher.processes import product_processes
 from crm_whatsapp.launcher.supervisor import Supervisor
 from tests.sandbox_process import FAST, ROOT, Sandbox, free_port
+
+# The same for all: what one has stored another can read.
+KEYS = {
+    "CRM_ENV_FILE": os.devnull,
+    "DEBUG": "true",
+    "SECRET_KEY": "a key for processes that live for a minute or two only",
+    "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+}
 
 
 def wait_for[T](look: Callable[[], T | None], *, seconds: float = 20, what: str = "it") -> T:
@@ -50,7 +63,6 @@ class Stack:
         output: TextIO | None = None,
         **environment: str,
     ) -> None:
-        self._server = urlsplit(os.environ["DATABASE_URL"])
         self._database = f"stack_{uuid.uuid4().hex[:12]}"
         web, live, sandbox = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{web}"
@@ -59,12 +71,9 @@ class Stack:
         self.environment = {
             **os.environ,
             **FAST,
-            "CRM_ENV_FILE": os.devnull,
-            "SECRET_KEY": "a key for processes that live for a minute or two only",
-            "ENCRYPTION_KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
-            "DEBUG": "true",
+            **KEYS,
             "LOG_JSON": "false",
-            "DATABASE_URL": self._database_url(self._database),
+            "DATABASE_URL": _database_url(self._database),
             "REDIS_URL": redis_url or os.environ["REDIS_URL"],
             # Others use the same broker: a queue of our own.
             "CELERY_QUEUE": self._database,
@@ -88,17 +97,11 @@ class Stack:
         self._http = httpx.Client(base_url=self.url, trust_env=False, timeout=30)
 
     def __enter__(self) -> Self:
-        with self._maintenance() as connection:
-            connection.execute(f'CREATE DATABASE "{self._database}"')
-        self.manage("migrate", "-v0")
-        for line in self.manage("seed_demo").splitlines():
-            match line.split():
-                case ["Login", email, password]:
-                    self.email, self.password = email, password
-                case ["Token", token]:
-                    self.token = token
-                case ["Unit", unit, *_]:
-                    self.unit = unit
+        shop = _shop()
+        with _maintenance() as connection:
+            connection.execute(f'CREATE DATABASE "{self._database}" TEMPLATE "{shop.database}"')
+        shutil.copytree(shop.media, self.environment["MEDIA_ROOT"])
+        self.email, self.password, self.token, self.unit = shop.email, shop.password, shop.token, shop.unit
         self._http.headers["Authorization"] = f"Bearer {self.token}"
         self.supervisor.start()
         for url in (f"{self.url}/healthz", f"{self.live_url}/healthz", f"{self.sandbox.url}/"):
@@ -108,16 +111,11 @@ class Stack:
     def __exit__(self, *exception: object) -> None:
         self.supervisor.stop()
         self._http.close()
-        with self._maintenance() as connection:
-            connection.execute(f'DROP DATABASE "{self._database}" WITH (FORCE)')
+        _drop(self._database)
 
     def manage(self, *arguments: str) -> str:
-        """Run a command of manage.py against this database. Raises CalledProcessError, with what it printed."""
-        command = [sys.executable, str(ROOT / "manage.py"), *arguments]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(f"manage.py {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
-        return done.stdout
+        """Run a command of manage.py against this database. Raises RuntimeError, with what it printed."""
+        return _manage(self.environment, *arguments)
 
     # The API, as a program uses it
 
@@ -159,14 +157,14 @@ class Stack:
 
     def sql(self, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Look, or turn a clock forward, in the database itself."""
-        with psycopg.connect(self._database_url(self._database), autocommit=True) as connection:
+        with psycopg.connect(_database_url(self._database), autocommit=True) as connection:
             cursor = connection.execute(statement, parameters)
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
     def holding(self, statement: str) -> Iterator[psycopg.Connection[Any]]:
         """A transaction that holds what `statement` locks, and so stops whoever needs it."""
-        with psycopg.connect(self._database_url(self._database)) as connection:
+        with psycopg.connect(_database_url(self._database)) as connection:
             connection.execute(statement)
             yield connection
 
@@ -188,8 +186,51 @@ class Stack:
         except httpx.HTTPError:
             return False
 
-    def _database_url(self, name: str) -> str:
-        return urlunsplit(self._server._replace(path=f"/{name}"))
 
-    def _maintenance(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self._database_url("postgres"), autocommit=True)
+def _database_url(name: str) -> str:
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
+
+
+def _maintenance() -> psycopg.Connection[Any]:
+    return psycopg.connect(_database_url("postgres"), autocommit=True)
+
+
+def _drop(database: str) -> None:
+    with _maintenance() as connection:
+        connection.execute(f'DROP DATABASE "{database}" WITH (FORCE)')
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    command = [sys.executable, str(ROOT / "manage.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"manage.py {' '.join(arguments)}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The demo data, and who may see it."""
+
+    database: str
+    media: Path
+    email: str
+    password: str
+    token: str
+    unit: str
+
+
+@cache
+def _shop() -> Shop:
+    """What every stack begins with a copy of: to make it takes ten seconds, to copy it less than one."""
+    database = f"stack_{uuid.uuid4().hex[:12]}"
+    media = Path(tempfile.mkdtemp(prefix="crm-shop-"))
+    environment = {**os.environ, **KEYS, "DATABASE_URL": _database_url(database), "MEDIA_ROOT": str(media)}
+    atexit.register(shutil.rmtree, media)
+    with _maintenance() as connection:
+        connection.execute(f'CREATE DATABASE "{database}"')
+    atexit.register(_drop, database)
+    _manage(environment, "migrate", "-v0")
+    told = dict(line.split(maxsplit=1) for line in _manage(environment, "seed_demo").splitlines())
+    email, password = told["Login"].split()
+    return Shop(database, media, email, password, token=told["Token"].strip(), unit=told["Unit"].split()[0])

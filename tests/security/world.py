@@ -80,8 +80,6 @@ def production(directory: Path) -> Stack:
     )
     stack.sandbox.api_key = EVOLUTION_KEY
     stack.manage("collectstatic", "--noinput", "-v0")
-    # Demo data is for development alone. The processes have their environment already.
-    stack.environment["DEBUG"] = "true"
     return stack
 
 
