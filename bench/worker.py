@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> None:
     feeder = threading.Thread(target=feed)
     if "feed" in arguments:
         feeder.start()
-    while not stop.is_set():
+    while not stop.wait(0.05):
         Delivery().run(seconds=20, stop=stop)
     if "feed" in arguments:
         feeder.join()

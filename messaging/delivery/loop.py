@@ -46,8 +46,11 @@ LOOK_AT_LEAST = timedelta(minutes=1)
 LOOK_AGAIN_AWAY = timedelta(seconds=2)
 # Lanes looked at at once when there are many in which nothing waits.
 MOST_LOOKS = 500
-# How long an idle delivery stays, for a lane that is due soon, and how often it looks.
+# An idle delivery stays for a lane that is due within so many seconds; it looks when that one is due, at most so often
+# (somebody else may have locked it) and at least so often (a bell may be lost).
 LINGER_SECONDS = 3.0
+PAUSE_LEAST, PAUSE_MOST = 0.01, 1.0
+# How long to wait for an answer before looking for more to send.
 POLL_SECONDS = 0.05
 # How long an answer waits for others to be recorded with it. With the record it stays well below 100 ms.
 GATHER_SECONDS = 0.03
@@ -69,16 +72,17 @@ class Delivery:
     _more_is_due: bool = False
 
     def run(self, *, seconds: float, wake: threading.Event | None = None, stop: threading.Event | None = None) -> int:
-        """Send what is due until nothing is, or `seconds` are over, or `stop`; ends with nothing in flight.
+        """Send until nothing is due or soon will be, or `seconds` are over, or `stop`; ends with nothing in flight.
 
         Returns the number of messages that were dispatched. `wake` cuts the pause between two looks short.
         """
         wake, stop = wake or threading.Event(), stop or threading.Event()
         until = time.monotonic() + seconds
-        idle_until = time.monotonic() + LINGER_SECONDS
         count = 0
         with ThreadPoolExecutor(settings.DELIVERY_THREADS, thread_name_prefix="send") as pool:
             while True:
+                # Before the look: a bell during it is for the next.
+                wake.clear()
                 # Also past `until` while something is in flight: one slow send must not hold up the other numbers.
                 open_for_more = (time.monotonic() < until or bool(self._flying)) and not stop.is_set()
                 sent = self._send_due(pool) if open_for_more else 0
@@ -88,14 +92,11 @@ class Delivery:
                         # While these are recorded, the threads that they have left free are at work on the next.
                         sent += self._send_due(pool)
                     self._record_surely(answers)
-                elif not open_for_more or time.monotonic() > idle_until:
+                elif not open_for_more or (pause := self._until_due()) is None:
                     return count
                 else:
-                    wake.wait(POLL_SECONDS)
-                    wake.clear()
-                if sent:
-                    count += sent
-                    idle_until = time.monotonic() + LINGER_SECONDS
+                    wake.wait(min(pause, max(0.0, until - time.monotonic())))
+                count += sent
 
     def _send_due(self, pool: ThreadPoolExecutor) -> int:
         """As many as there are free threads; the number."""
@@ -144,6 +145,23 @@ class Delivery:
             close_old_connections()
             time.sleep(DATABASE_PAUSE_SECONDS)
             return []
+
+    def _until_due(self) -> float | None:
+        """Seconds until there may be something to send; None when that is not soon."""
+        try:
+            with database.cursor() as cursor:
+                cursor.execute(
+                    "SELECT extract(epoch FROM min(due_at) - crm_now())::float FROM send_lanes"
+                    " WHERE claim_token IS NULL AND due_at < crm_now() + make_interval(secs => %s)",
+                    [LINGER_SECONDS],
+                )
+                (seconds,) = cursor.fetchone()
+        except DatabaseError:
+            # Nothing is lost by staying: the next look says what is wrong.
+            return DATABASE_PAUSE_SECONDS
+        if seconds is None:
+            return None
+        return min(max(seconds + self.overdue.total_seconds(), PAUSE_LEAST), PAUSE_MOST)
 
     def claim(self, limit: int) -> list[Send]:
         """Lease up to `limit` due lanes, each with the message it sends next.

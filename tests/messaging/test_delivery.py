@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection as database
 from django.db import connections, transaction
+from pytest_django import DjangoAssertNumQueries
 
 from campaigns.feeder import feed_campaigns
 from campaigns.models import CampaignRecipient
@@ -69,6 +70,20 @@ def test_a_number_that_is_not_on_whatsapp_says_nothing_of_the_contacts_other(
     reply(unit, to=chat)
     deliver()
     assert ContactAddress.objects.filter(not_on_whatsapp_at=None).count() == 1
+
+
+def test_with_nothing_to_send_it_looks_and_ends(
+    unit: Unit, phone: str, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    with django_assert_max_num_queries(20):
+        assert Delivery().run(seconds=20) == 0
+
+
+def test_it_stays_for_what_is_due_soon(sandbox: Sandbox, unit: Unit, phone: str) -> None:
+    reply(unit, "já")
+    SendLane.objects.update(due_at=ClockNow() + timedelta(seconds=0.6))
+    assert Delivery().run(seconds=20) == 1
+    assert texts(sandbox, phone) == ["já"]
 
 
 def test_replies_go_before_campaigns_and_do_not_wait_for_the_pace(sandbox: Sandbox, unit: Unit, phone: str) -> None:
