@@ -3,13 +3,17 @@
 import re
 from typing import Any
 
+from django.db import transaction
 from django.test import Client
 
 from campaigns.models import Campaign
+from messaging.models import Message
+from messaging.services import changes_of
 from tests.factories import message
+from units import live
 from units.models import Unit, User
 
-__all__ = ["HTMX", "at", "colleague", "confirm", "dialog_of", "message"]
+__all__ = ["HTMX", "at", "colleague", "confirm", "dialog_of", "message", "tell_of"]
 
 
 def at(unit: Unit, path: str = "") -> str:
@@ -22,6 +26,12 @@ def colleague(unit: Unit) -> User:
     user = User.objects.create_user("bia@example.com", "correct horse battery", first_name="Bia")
     unit.memberships.create(user=user)
     return user
+
+
+def tell_of(*rows: Message) -> None:
+    """Tell the open pages of these messages."""
+    with transaction.atomic():
+        live.publish(changes_of(rows))
 
 
 HTMX = {"HX-Request": "true"}

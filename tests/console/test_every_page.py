@@ -6,36 +6,37 @@ A page that is added is walked by itself; one that there is no way to open fails
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
 from django.contrib.staticfiles.handlers import StaticFilesHandler
-from django.core.management import call_command
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import Client, override_settings
 from django.utils import translation
 from django.utils.cache import patch_cache_control
-from playwright.sync_api import Page, ViewportSize, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 from pytest_django.live_server_helper import LiveServer
 
 from campaigns.models import CampaignStatus
 from tests import axe
 from tests.access.routes import Route, every_route, model_of
-from tests.browser import Watched, chromium, needs_chromium, open_page
+from tests.browser import Watched, log_in, needs_chromium, open_page
 from tests.console import leftovers
 from tests.console.furnished import Furnished, furnish
+from tests.emptying import empty_tables
 
 pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("every page")]
 
 ROUTES = [route for route in every_route() if route.path.startswith("app/")]
-OF_UNIT = [route for route in ROUTES if route.path.startswith("app/u/<uuid:unit_id>/")]
 DESK = ViewportSize(width=1280, height=800)
 PHONE = ViewportSize(width=360, height=800)
 HTMX = {"HX-Request": "true"}
 # What only leads on: to a page of its own, or, without htmx, to the page that it is a part of.
 LEADS_ON = {
     "app/",
+    "app/u/<uuid:unit_id>",
     "app/language",
     "settings",
     "contacts/chosen/undo",
@@ -83,7 +84,7 @@ QUIET_STREAM = """globalThis.EventSource = class extends EventTarget {
 MENUS = """() => {
   const kind = (each) => `${each.tagName}.${each.className}.${each.getAttribute('role')}`;
   return [...document.querySelectorAll('[popover][id]')]
-    .map((menu) => [menu.id, [...menu.querySelectorAll('*')].map(kind).join()]);
+    .map((menu) => [menu.id, [...new Set([...menu.querySelectorAll('*')].map(kind))].join()]);
 }"""
 
 
@@ -116,7 +117,7 @@ def furnished(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: A
                 made = furnish()
             yield made
         finally:
-            call_command("flush", verbosity=0, interactive=False)
+            empty_tables()
 
 
 @pytest.fixture(scope="module")
@@ -136,21 +137,19 @@ def _serve_for_an_hour(handler: StaticFilesHandler, request: HttpRequest) -> Htt
 
 
 @pytest.fixture(scope="module")
-def walk(furnished: Furnished, client: Client) -> Iterator[Walk]:
+def walk(browser: Browser, furnished: Furnished, client: Client) -> Iterator[Walk]:
     """One browser, one session, one page for all addresses."""
     server = LiveServer("localhost")
-    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
-        # Playwright has an event loop in this thread.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        # Once for all pages, as in an installation.
+    # Once for all pages, as in an installation.
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(StaticFilesHandler, "serve", _serve_for_an_hour)
         watched = open_page(browser, viewport=DESK, base_url=server.url, reduced_motion="reduce")
         context = watched.page.context
-        cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value, "url": server.url}
-        context.add_cookies([cookie])  # type: ignore[list-item]
+        log_in(watched.page, server.url, furnished.owner)
         axe.prepare(context)
         context.add_init_script(QUIET_STREAM)
         yield Walk(furnished, client, watched, set())
+        context.close()
     server.stop()
 
 
@@ -209,23 +208,31 @@ def test_a_page_is_for_everybody(walk: Walk, route: Route) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@cache
+def got(client: Client, path: str) -> tuple[int, str]:
+    """Status of an answer and, if it is HTML, the text: asked for once for all tests."""
+    answer = client.get(path)
+    is_html = answer.headers.get("Content-Type", "").startswith("text/html")
+    return answer.status_code, answer.text if is_html else ""
+
+
 def leads_on(client: Client, place: Place) -> bool:
-    return client.get(place.path).status_code in (302, 303)
+    status, _text = got(client, place.path)
+    return status in (302, 303)
 
 
 def opens(client: Client, place: Place) -> bool:
     """Whether there is a whole page; what is only posted to, leads on, is a file or a part of a page is none."""
-    answer = (Client() if "/password" in place.path or "/log" in place.path else client).get(place.path)
-    assert answer.status_code in (200, 204, 302, 303, 405), f"{place} answers {answer.status_code}"
-    if answer.status_code != 200 or not answer.headers["Content-Type"].startswith("text/html"):
-        return False
-    return "<!doctype html>" in answer.text.lower()
+    is_for_anybody = "/password" in place.path or "/log" in place.path
+    status, text = got(Client() if is_for_anybody else client, place.path)
+    assert status in (200, 204, 302, 303, 405), f"{place} answers {status}"
+    return status == 200 and "<!doctype html>" in text.lower()
 
 
 def look(walk: Walk, place: Place, *, briefly: bool = False) -> Iterator[str]:
     """What is wrong with a page: light on a desk and dark on a phone, where other things are shown.
 
-    Each pair of colours is also reckoned, in both themes (test_look.py). `briefly`: on the phone, colours alone.
+    Each pair of colours is also calculated, in both themes (test_look.py). `briefly`: on the phone, colours alone.
     """
     page = walk.watched.page
     walk.watched.complaints.clear()
@@ -279,8 +286,9 @@ def dialog(page: Page, place: Place) -> Iterator[str]:
 def test_no_word_of_english_is_left_in_portuguese(furnished: Furnished, client: Client, route: Route) -> None:
     found: set[str] = set()
     for place in places(route, furnished):
-        for headers in ({}, HTMX):
-            answer = client.get(place.path, headers=headers)
-            if answer.headers.get("Content-Type", "").startswith("text/html"):
-                found |= set(leftovers.in_page(answer.text))
+        _status, page = got(client, place.path)
+        found |= set(leftovers.in_page(page))
+        part = client.get(place.path, headers=HTMX)
+        if part.headers.get("Content-Type", "").startswith("text/html"):
+            found |= set(leftovers.in_page(part.text))
     assert not found, "\n".join(sorted(found))

@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import Client
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from messaging.models import Conversation
 from tests import factories
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import Watched, needs_chromium
 from tests.console.helpers import at, message
-from units.models import Unit, User
+from units.models import Unit
 
 pytestmark = [
     pytest.mark.browser,
@@ -26,24 +24,18 @@ TURN = "\u202e"
 
 
 @pytest.fixture(params=[1280, 360])
-def page(
-    request: pytest.FixtureRequest, live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> Iterator[Page]:
-    """Ana's browser, logged in: on a desk and on a phone."""
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(ana)
-    with chromium() as browser:
-        watched = open_page(browser, viewport={"width": request.param, "height": 800}, base_url=live_server.url)
-        session = client.cookies["sessionid"].value
-        watched.page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        asked: list[str] = []
-        watched.page.on("dialog", lambda dialog: asked.append(dialog.message))
-        yield watched.page
-        assert asked == []
-        assert [said for said in watched.complaints if "/events" not in said and "501" not in said] == []
+def screen(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """A desk and a phone."""
+    return {"viewport": {"width": request.param, "height": 800}}
+
+
+@pytest.fixture
+def page(watched: Watched) -> Iterator[Page]:
+    """No script of a stranger's opens a dialog in it."""
+    asked: list[str] = []
+    watched.page.on("dialog", lambda dialog: asked.append(dialog.message))
+    yield watched.page
+    assert asked == []
 
 
 @pytest.fixture

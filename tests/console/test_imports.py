@@ -6,13 +6,12 @@ from typing import Any
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
-from playwright.sync_api import expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from messaging.imports.running import run_imports
 from messaging.models import Contact, ContactImport
 from tests import factories
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import needs_chromium
 from tests.console.helpers import HTMX, at
 from units.models import Unit, User
 
@@ -139,26 +138,18 @@ def test_an_import_of_another_unit_is_not_there(browser_client: Client, unit: Un
 @pytest.mark.xdist_group("console")
 @needs_chromium
 @pytest.mark.django_db(transaction=True)
-def test_a_browser_shows_the_columns_before_it_imports(
-    live_server: LiveServer, browser_client: Client, unit: Unit, monkeypatch: pytest.MonkeyPatch, settings: Any
-) -> None:
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are read between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    session = {"name": "sessionid", "value": browser_client.cookies["sessionid"].value, "url": live_server.url}
-    with chromium() as browser:
-        page = open_page(browser, viewport={"width": 360, "height": 780}, base_url=live_server.url).page
-        page.context.add_cookies([session])  # type: ignore[list-item]  # a TypedDict, spelt as a dict
-        page.goto(at(unit, "contacts/imports"))
-        page.set_input_files("input[type=file]", {"name": "a.csv", "mimeType": "text/csv", "buffer": FILE.encode()})
-        page.get_by_label("cidade").select_option("attribute")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        page.locator("input[name=agreed][value=no]").check()
-        expect(page.locator("#import-summary .figure").first).to_have_text("1")
-        page.locator("#import-summary .button.primary").click()
-        expect(page.locator("#import-live")).to_be_visible()
-        run_imports()
-        expect(page.locator("#import-live .figure").first).to_have_text("1")
+@pytest.mark.parametrize("screen", [{"viewport": {"width": 360, "height": 780}}])
+def test_a_browser_shows_the_columns_before_it_imports(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "contacts/imports"))
+    page.set_input_files("input[type=file]", {"name": "a.csv", "mimeType": "text/csv", "buffer": FILE.encode()})
+    page.get_by_label("cidade").select_option("attribute")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.locator("input[name=agreed][value=no]").check()
+    expect(page.locator("#import-summary .figure").first).to_have_text("1")
+    page.locator("#import-summary .button.primary").click()
+    expect(page.locator("#import-live")).to_be_visible()
+    run_imports()
+    expect(page.locator("#import-live .figure").first).to_have_text("1")
     contact = Contact.objects.get()
     assert contact.attributes == {"cidade": "Santos"}
     # Not asked: a tag says so.

@@ -1,19 +1,16 @@
 """The live stream when there is none, nobody looks, the machine slept, or nobody is logged in any more."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from django.test import Client
+from django.contrib.sessions.models import Session
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from messaging.models import Conversation
 from tests import factories
-from tests.browser import chromium, needs_chromium, open_page
+from tests.browser import Watched, needs_chromium
 from tests.console.helpers import at, message
-from units.models import Unit, User
+from units.models import Unit
 
 pytestmark = [
     pytest.mark.browser,
@@ -31,19 +28,10 @@ def chat(unit: Unit) -> Conversation:
 
 
 @pytest.fixture
-def page(live_server: LiveServer, ana: User, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Page]:
-    """Ana's browser, logged in, whose streams are never answered: as when the browser has no connection left for it."""
-    settings.LIVE_URL = ""
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-    client = Client()
-    client.force_login(ana)
-    with chromium() as browser:
-        page = open_page(browser, base_url=live_server.url).page
-        session = client.cookies["sessionid"].value
-        page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        page.route("**/events?*", lambda route: None)
-        yield page
+def page(watched: Watched) -> Page:
+    """Its streams are never answered: as when the browser has no connection left for them."""
+    watched.page.route("**/events?*", lambda route: None)
+    return watched.page
 
 
 def look(page: Page, state: str) -> None:
@@ -95,3 +83,20 @@ def test_back_after_the_log_out_shows_nothing(page: Page, unit: Unit, chat: Conv
     page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
     page.go_back(wait_until="commit")
     expect(page.locator("[name=password]")).to_be_visible()
+
+
+def test_a_page_that_the_browser_kept_is_left_at_once_after_the_log_out(
+    page: Page, unit: Unit, chat: Conversation, watched: Watched
+) -> None:
+    page.unroute("**/events?*")
+    page.clock.install()
+    page.goto(at(unit, f"conversations/{chat.id}"))
+    # It has asked, and no timer runs from here on.
+    with page.expect_response("**/changes?*"):
+        page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
+    Session.objects.all().delete()
+    # Back brings a page as it was left, scripts and all. The browser of the tests keeps none: this is what one is told.
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    expect(page.locator("[name=password]")).to_be_visible()
+    # What it asked for was refused.
+    watched.complaints.clear()

@@ -38,11 +38,7 @@ def front_end(directory: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_a_front_end_listens_with_the_javascript_of_the_paper(
-    tmp_path: Path, unit: Unit, ana: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Playwright has an event loop in this thread; the rows are made between its steps.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+def test_a_front_end_listens_with_the_javascript_of_the_paper(tmp_path: Path, unit: Unit, ana: User) -> None:
     paper = (ROOT / "docs/live-events.md").read_text()
     [script] = re.findall(r"```js\n(.*?)```", paper, re.S)
     token, secret = ApiToken.mint(ana, "CRM")
