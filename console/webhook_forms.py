@@ -11,6 +11,7 @@ from outgoing_webhooks import services
 KINDS = [
     ("message", pgettext_lazy("webhook", "Messages and their receipts")),
     ("conversation", pgettext_lazy("webhook", "Conversations")),
+    ("contact", pgettext_lazy("webhook", "Contacts: name, tags, opt-outs")),
     ("connection", pgettext_lazy("webhook", "The number")),
     ("campaign", pgettext_lazy("webhook", "Campaigns")),
     ("attention", pgettext_lazy("webhook", "What needs a person")),

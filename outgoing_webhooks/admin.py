@@ -14,6 +14,7 @@ from units.model_admin import ReadOnlyAdmin
 class OutgoingWebhookAdmin(ReadOnlyAdmin):
     """Where what happens in the units is posted to, and how far each receiver is."""
 
+    sortable_by = None
     list_display = ["url", "unit", "state", "failures", "last_success_at", "due_at"]
     list_filter = [("unit", AutocompleteSelectFilter), "is_active"]
     list_select_related = ["unit"]

@@ -1,5 +1,6 @@
 """Addresses of other programs, and how far each has been told."""
 
+from cryptography.fernet import InvalidToken
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -7,6 +8,12 @@ from django.utils.translation import gettext_lazy as _
 from crm_whatsapp.db import ClockNow, UUIDPrimaryKeyModel
 from units.crypto import EncryptedTextField
 from units.models import Unit, User
+
+
+class OutgoingWebhookManager(models.Manager["OutgoingWebhook"]):
+    def get_queryset(self) -> models.QuerySet["OutgoingWebhook"]:
+        """Without the secret: one that no key decrypts would take every list with it."""
+        return super().get_queryset().defer("secret")
 
 
 class OutgoingWebhook(UUIDPrimaryKeyModel):
@@ -34,6 +41,8 @@ class OutgoingWebhook(UUIDPrimaryKeyModel):
         User, models.DB_SET_NULL, null=True, editable=False, related_name="+", verbose_name=_("created by")
     )
 
+    objects = OutgoingWebhookManager()
+
     class Meta:
         db_table = "outgoing_webhooks"
         verbose_name = _("outgoing webhook")
@@ -46,3 +55,10 @@ class OutgoingWebhook(UUIDPrimaryKeyModel):
 
     def __str__(self) -> str:
         return self.url
+
+    def secret_if_readable(self) -> str:
+        """Nothing when no key decrypts it."""
+        try:
+            return self.secret
+        except InvalidToken:
+            return ""

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http.client import HTTPException
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -38,12 +39,18 @@ from units.serializers import ChangeSerializer
 log = structlog.get_logger(__name__)
 
 BATCH = 100
-# At once, in one process: of slow receivers as many keep the others waiting, each for 10 s at most.
+# At once, in one process …
 THREADS = 16
+# … of them to receivers whose last answer took longer than this. The others have the rest for themselves.
+SLOW_THREADS = 8
+SLOW_SECONDS = 0.5
 # Longer than a request and its record can take.
 LEASE = timedelta(seconds=60)
 # After each failure in a row; three days altogether: a weekend. After the last one nobody tries any more.
 PAUSES = [timedelta(seconds=each) for each in (5, 30, 120, 600, 1_800, *[3_600] * 72)]
+
+# Webhooks whose receivers were slow when this process asked last.
+_slow: set[UUID] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +58,14 @@ class Claim:
     """A webhook that is ours until `lease`, what to post, and up to which event the receiver has all afterwards."""
 
     webhook: OutgoingWebhook
+    secret: str
     lease: datetime
     upto: int
     events: list[dict[str, Any]]
+
+    @property
+    def is_slow(self) -> bool:
+        return self.webhook.pk in _slow
 
 
 class Poster:
@@ -77,7 +89,8 @@ class Poster:
                 if is_over:
                     on_last()
                 else:
-                    for taken in claim_due(THREADS - len(under_way)):
+                    slow = sum(claim.is_slow for claim in under_way.values())
+                    for taken in claim_due(THREADS - len(under_way), SLOW_THREADS - slow):
                         if taken.events:
                             under_way[threads.submit(deliver, self.web, taken)] = taken
                         else:
@@ -97,26 +110,31 @@ def deliver(way: Web, claim: Claim) -> str:
     body = JSONRenderer().render({"unit": str(webhook.unit_id), "events": claim.events})
     # The same for the same events, however often they are posted.
     first, last = claim.events[0]["seq"], claim.events[-1]["seq"]
-    return _post(way, webhook, f"{webhook.pk}-{first}-{last}", body)
+    began = time.monotonic()
+    code = _post(way, webhook.url, claim.secret, f"{webhook.pk}-{first}-{last}", body)
+    (_slow.add if time.monotonic() - began > SLOW_SECONDS else _slow.discard)(webhook.pk)
+    return code
 
 
 def try_out(webhook: OutgoingWebhook, way: Web | None = None) -> str:
     """Post an event of the kind `test`, once and whatever else is due; why it was not taken, or nothing."""
     event = {"seq": webhook.after_seq, "kind": "test", "id": str(webhook.pk), "data": {}}
     body = JSONRenderer().render({"unit": str(webhook.unit_id), "events": [event]})
-    return _post(way or web(), webhook, f"{webhook.pk}-test-{time.time_ns()}", body)
+    return _post(way or web(), webhook.url, webhook.secret_if_readable(), f"{webhook.pk}-test-{time.time_ns()}", body)
 
 
-def _post(way: Web, webhook: OutgoingWebhook, name: str, body: bytes) -> str:
+def _post(way: Web, url: str, secret: str, name: str, body: bytes) -> str:
+    if not secret:
+        return words.UNREADABLE_SECRET
     now = int(time.time())
     headers = {
         "Content-Type": "application/json",
         "webhook-id": name,
         "webhook-timestamp": str(now),
-        "webhook-signature": signatures(webhook.secret, name, now, body),
+        "webhook-signature": signatures(secret, name, now, body),
     }
     try:
-        status = way.post(webhook.url, body, headers)
+        status = way.post(url, body, headers)
     except CannotQueue:
         return words.REFUSED_ADDRESS
     except TimeoutError:
@@ -135,8 +153,11 @@ def signatures(secret: str, name: str, now: int, body: bytes) -> str:
     return " ".join(f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}" for key in keys)
 
 
-def claim_due(most: int) -> list[Claim]:
-    """Take up to `most` webhooks for which there is something, those first that have waited longest."""
+def claim_due(most: int, most_slow: int = SLOW_THREADS) -> list[Claim]:
+    """Take up to `most` webhooks for which there is something, those first that have waited longest.
+
+    `most_slow`: of those whose receivers are known to be slow.
+    """
     if most <= 0:
         return []
     with transaction.atomic():
@@ -144,27 +165,30 @@ def claim_due(most: int) -> list[Claim]:
             ~Q(unit__feed__last_seq=F("after_seq")), unit__feed__isnull=False
         )
         rows = due.order_by("due_at", "id").select_for_update(no_key=True, skip_locked=True, of=("self",))
-        ids = list(rows.values_list("id", flat=True)[:most])
-        taken = OutgoingWebhook.objects.filter(id__in=ids)
+        ids = rows.values_list("id", flat=True)
+        slow = list(_slow)
+        found = [*ids.filter(id__in=slow)[: max(min(most, most_slow), 0)]] if slow else []
+        found += ids.exclude(id__in=slow)[: most - len(found)]
+        taken = OutgoingWebhook.objects.filter(id__in=found)
         taken.update(due_at=ClockNow() + LEASE)
-        # Read before anybody else may move `due_at`, which would be taken for our token.
-        webhooks = list(taken)
-    return [_batch(webhook) for webhook in webhooks]
+        # Read before anybody else may move `due_at`, which would be taken for our token, or remove the row.
+        webhooks = [(webhook, webhook.secret_if_readable()) for webhook in taken]
+    return [_batch(webhook, secret) for webhook, secret in webhooks]
 
 
-def _batch(webhook: OutgoingWebhook) -> Claim:
+def _batch(webhook: OutgoingWebhook, secret: str) -> Claim:
     # Before the events, so that all up to it can be seen below.
     newest = UnitFeed.objects.filter(unit=webhook.unit_id).values_list("last_seq", flat=True).first() or 0
     feed = LiveEvent.objects.filter(unit=webhook.unit_id)
     if webhook.after_seq > newest or not feed.filter(seq=webhook.after_seq + 1).exists():
         reset = {"seq": newest, "kind": "reset", "id": None, "data": {}}
-        return Claim(webhook, webhook.due_at, newest, [reset])
+        return Claim(webhook, secret, webhook.due_at, newest, [reset])
     wanted = feed.filter(seq__gt=webhook.after_seq, seq__lte=newest).order_by("seq")
     if webhook.kinds:
         wanted = wanted.filter(kind__in=webhook.kinds)
     events = list(ChangeSerializer(wanted[:BATCH], many=True).data)
     upto = events[-1]["seq"] if len(events) == BATCH else newest
-    return Claim(webhook, webhook.due_at, upto, events)
+    return Claim(webhook, secret, webhook.due_at, upto, events)
 
 
 def record(claim: Claim, code: str) -> None:

@@ -16,12 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from crm_whatsapp.db import ClockNow
 from messaging.outgoing.errors import CannotQueue
 from messaging.outgoing.web import Web, is_public
+from outgoing_webhooks import words
 from outgoing_webhooks.models import OutgoingWebhook
 from units import audit
 from units.models import AuditAction, Unit, UnitFeed, User
 
 # As docs/live-events.md has them.
-KINDS = ("message", "conversation", "connection", "campaign", "attention")
+KINDS = ("message", "conversation", "contact", "connection", "campaign", "attention")
 # Of one unit.
 MOST = 10
 SECONDS = 10.0
@@ -148,8 +149,11 @@ def rotate(webhook: OutgoingWebhook) -> str:
     secret = _new_secret()
     with transaction.atomic():
         row = OutgoingWebhook.objects.select_for_update(no_key=True).get(pk=webhook.pk)
-        row.secret = " ".join([secret, *row.secret.split()][:SECRETS])
-        row.save(update_fields=["secret"])
+        row.secret = " ".join([secret, *row.secret_if_readable().split()][:SECRETS])
+        if row.last_error == words.UNREADABLE_SECRET:
+            # It was all that was wrong.
+            row.is_active, row.due_at, row.failures, row.last_error = True, ClockNow(), 0, ""
+        row.save(update_fields=["secret", "is_active", "due_at", "failures", "last_error"])
         audit.record(row.unit_id, AuditAction.WEBHOOK_CHANGED, row, secret="renewed")  # noqa: S106 - not the secret
     return secret
 
@@ -174,6 +178,6 @@ def _in_ascii(url: str) -> str:
 
 
 def _sorted(kinds: Collection[str]) -> list[str]:
-    """All of them is the same as none named: also what there will be one day."""
+    """Naming all of them is naming none: kinds that come later are meant as well."""
     wanted = [kind for kind in KINDS if kind in kinds]
     return [] if len(wanted) == len(KINDS) else wanted

@@ -112,7 +112,10 @@ class TestWebhookView(WebhookScope, APIView):
 
     @extend_schema(request=None, responses=TestedSerializer)
     def post(self, request: Request, unit_id: str, webhook_id: str) -> Response:
-        code = posting.try_out(self.webhook(webhook_id))
+        try:
+            code = posting.try_out(self.webhook(webhook_id))
+        except OutgoingWebhook.DoesNotExist as error:
+            raise Http404 from error
         return Response({"delivered": not code, "error": words.sentence(code), "error_code": code})
 
 

@@ -9,12 +9,16 @@ REFUSED_ADDRESS = "refused_address"
 TIMEOUT = "timeout"
 UNREACHABLE = "unreachable"
 GONE = "gone"
+UNREADABLE_SECRET = "unreadable_secret"  # noqa: S105 - a code
 
 _SENTENCES = {
     REFUSED_ADDRESS: gettext_lazy("The address does not exist, or is not a public one."),
     TIMEOUT: gettext_lazy("The receiver did not answer within 10 seconds."),
     UNREACHABLE: gettext_lazy("The receiver could not be reached."),
     GONE: gettext_lazy("The receiver wants no more events (410)."),
+    UNREADABLE_SECRET: gettext_lazy(
+        "We can no longer read the secret of this webhook. Make a new one, and give it to the receiver."
+    ),
 }
 
 

@@ -25,12 +25,14 @@ class Receiver:
     def __init__(self, server: HTTPServer, path: str = "/hook") -> None:
         self.requests: list[Request] = []
         self.status = 204
+        self.on_request: Callable[[], None] = lambda: None
         self.url = server.url_for(path)
         server.expect_request(path).respond_with_handler(self.take)
 
     def take(self, request: Request) -> Response:
         request.get_data()
         self.requests.append(request)
+        self.on_request()
         return Response("segredo do receptor", status=self.status, headers={"Location": "/elsewhere"})
 
     @property

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.db import connection as database
 from rest_framework.test import APIClient
 
 from outgoing_webhooks.models import OutgoingWebhook
@@ -110,3 +111,17 @@ def test_a_trial_that_is_refused_says_why(api: APIClient, unit: Unit) -> None:
         "error": "O endereço não existe ou não é público.",
         "error_code": "refused_address",
     }
+
+
+def test_a_trial_of_what_is_removed_meanwhile_is_of_nothing(api: APIClient, unit: Unit) -> None:
+    made = add(api, unit).json()
+
+    def meddle(execute: Any, sql: str, *more: Any) -> Any:
+        if '"outgoing_webhooks"."secret" FROM' in sql:
+            OutgoingWebhook.objects.all().delete()
+        return execute(sql, *more)
+
+    with database.execute_wrapper(meddle):
+        answer = api.post(f"/units/{unit.id}/webhooks/{made['id']}/test")
+    assert answer.status_code == 404
+    assert not OutgoingWebhook.objects.exists()

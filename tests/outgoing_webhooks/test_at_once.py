@@ -1,6 +1,7 @@
 """Several who post, slow receivers, changes meanwhile, killed processes: nothing is lost, nobody waits for another."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,7 +32,7 @@ def test_whoever_changes_a_webhook_the_moment_it_is_claimed_does_not_lend_his_ti
     happen(unit)
 
     def meddle(execute: Any, sql: str, *more: Any) -> Any:
-        if sql.startswith("SELECT") and '"outgoing_webhooks"."secret"' in sql and not database.in_atomic_block:
+        if sql.startswith("SELECT") and not database.in_atomic_block:
             run_beside(lambda: services.change(webhook, kinds=["message"])).join()
         return execute(sql, *more)
 
@@ -60,6 +61,33 @@ def test_a_slow_receiver_delays_nobody_else(unit: Unit, receiver: Receiver, http
     answer.set()
     slow.refresh_from_db()
     assert slow.last_error == words.TIMEOUT
+
+
+def test_receivers_known_to_be_slow_leave_room_for_the_others(
+    unit: Unit, receiver: Receiver, http_server: HTTPServer
+) -> None:
+    answer = threading.Event()
+
+    def dawdle(request: Request) -> Response:
+        answer.wait(10)
+        return Response("")
+
+    http_server.expect_request(re.compile("/slow/.*")).respond_with_handler(dawdle)
+    urls = [http_server.url_for(f"/slow/{place}") for place in range(posting.THREADS)]
+    slow = OutgoingWebhook.objects.bulk_create(
+        OutgoingWebhook(unit=unit, url=url, secret="whsec_eA==", after_seq=0) for url in urls
+    )
+    happen(unit)
+    assert post() == 0
+    assert set(OutgoingWebhook.objects.values_list("last_error", flat=True)) == {words.TIMEOUT}
+    for each in slow:
+        due(each)
+    other = create_unit("Outra", owner=unit.memberships.get().user)
+    services.add(other, receiver.url, by=None)
+    happen(other)
+    # It has waited for less long than they, and only once it has what is its own do they answer.
+    receiver.on_request = answer.set
+    assert post() == len(slow) + 1
 
 
 @pytest.mark.django_db(transaction=True)

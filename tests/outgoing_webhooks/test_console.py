@@ -3,17 +3,21 @@
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.test import Client
 
+from attention import episodes
+from outgoing_webhooks import services, words
 from outgoing_webhooks.models import OutgoingWebhook
+from outgoing_webhooks.posting import PAUSES
 from tests.console.helpers import HTMX, at, colleague
-from tests.outgoing_webhooks.helpers import Receiver
+from tests.outgoing_webhooks.helpers import Receiver, due, happen, post
 from units.models import Unit
 
 pytestmark = pytest.mark.django_db
 
 URL = "https://erp.example.com/hook"
-ALL = ["message", "conversation", "connection", "campaign", "attention"]
+ALL = ["message", "conversation", "contact", "connection", "campaign", "attention"]
 
 
 def add(client: Client, unit: Unit, **fields: Any) -> Any:
@@ -66,6 +70,34 @@ def test_a_trial_tells_what_came_of_it(browser_client: Client, unit: Unit, http_
     answer = browser_client.post(path, follow=True).text
     assert "O destino respondeu 500." in answer
     assert "segredo do receptor" not in answer
+
+
+def test_a_secret_that_no_key_opens_is_told_holds_up_nobody_and_is_renewed(
+    browser_client: Client, unit: Unit, webhook: OutgoingWebhook, receiver: Receiver, http_server: Any
+) -> None:
+    sealed = Fernet(Fernet.generate_key()).encrypt(b"whsec_eA==")
+    OutgoingWebhook.objects.filter(pk=webhook.pk).update(secret=sealed)
+    other = Receiver(http_server, "/other")
+    services.add(unit, other.url, by=None)
+    happen(unit, 2)
+    assert post() == 1
+    assert (len(other.seqs), len(receiver.requests)) == (2, 0)
+    reason = words.sentence(words.UNREADABLE_SECRET)
+    assert reason
+    path = at(unit, f"settings/webhooks/{webhook.id}")
+    assert reason in browser_client.get(at(unit, "settings/webhooks")).text
+    assert reason in browser_client.post(f"{path}/test", follow=True).text
+    # Nobody did it for three days.
+    OutgoingWebhook.objects.filter(pk=webhook.pk).update(failures=len(PAUSES))
+    due(webhook)
+    post()
+    episodes.observe()
+    seen = browser_client.get(at(unit, "attention")).text
+    assert reason in seen
+    assert f"{path}/secret" in seen
+    browser_client.post(f"{path}/secret", headers=HTMX)
+    post()
+    assert receiver.seqs[:2] == other.seqs[:2]
 
 
 def test_only_owners_see_it(client: Client, unit: Unit) -> None:
