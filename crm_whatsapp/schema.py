@@ -102,7 +102,7 @@ class AutoSchema(StandardizedErrorsSchema):
         if status_code in responses:
             return False
         if status_code == "400":
-            # A query that is none, at least: of pages, filters, or a text that is none; or a key that is none.
+            # At least a bad query (page, filter or text) or a bad key.
             asked = self._parameters_in("query") or self._parameters_in("header")
             return bool(asked) or self._takes_body() or self._is_list_view()
         if status_code == "403":
@@ -155,8 +155,9 @@ def add_events(result: dict[str, Any], generator: Any, request: Any, public: boo
         "summary": "Live events",
         "description": (
             "What changes in the unit, as server-sent events: `id` is the `seq` of `/changes`, `event` the kind"
-            " (message, conversation, connection, campaign …), `data` JSON with the `id` of what changed. Goes on after"
-            " `Last-Event-ID`, so that nothing is missed and nothing comes twice. Without it: what comes next."
+            " (message, conversation, contact, connection, campaign …), `data` JSON with the `id` of what changed."
+            " Goes on after `Last-Event-ID`, so that nothing is missed and nothing comes twice. Without it: what"
+            " comes next."
         ),
         "tags": ["events"],
         "security": [{"token": []}, {"cookieAuth": []}],

@@ -19,6 +19,7 @@ from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from crm_whatsapp.db import ClockNow
 from messaging.contacts import joining
+from messaging.contacts.changes import contact_changes
 from messaging.inbox import joining as sorting
 from messaging.models import (
     AddressKind,
@@ -95,7 +96,7 @@ def successor(contact: Contact) -> Contact | None:
 
 
 def conversation_instead_of(unit: Unit, conversation_id: UUID) -> Conversation | None:
-    """The conversation that one which is no more was merged into, if it was."""
+    """The conversation into which one that is gone was merged, if it was."""
     merges = ContactMerge.objects.filter(unit=unit, undone_at=None, before__conversation__id=str(conversation_id))
     merge = merges.order_by("-created_at").first()
     return Conversation.objects.filter(contact_id=merge.kept_id).first() if merge else None
@@ -176,6 +177,9 @@ def _merge(kept: Contact, absorbed: Contact, changes: list[live.Change] | None) 
         unit_id=kept.unit_id, kept=kept, absorbed_id=absorbed.pk, absorbed_name=absorbed.name, before=before
     )
     audit.record(kept.unit_id, AuditAction.CONTACTS_MERGED, made, named=False, kept=kept.pk, absorbed=absorbed.pk)
+    told += contact_changes(kept.unit_id, [kept.pk])
+    became = {"merged_into": str(kept.pk)}
+    told.append(live.Change(unit_id=kept.unit_id, kind="contact", object_id=absorbed.pk, data=became))
     _hand_over(told, changes)
     return made
 
@@ -196,6 +200,7 @@ def _undo(merge: ContactMerge, by: User | None, changes: list[live.Change] | Non
     joining.part(before, kept, absorbed)
     ContactMerge.objects.filter(pk=merge.pk).update(undone_at=ClockNow(), undone_by=by)
     audit.record(kept.unit_id, AuditAction.CONTACTS_PARTED, merge, named=False, kept=kept.pk, absorbed=absorbed.pk)
+    told += contact_changes(kept.unit_id, [kept.pk, absorbed.pk])
     _hand_over(told, changes)
     return absorbed
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-# What stands before a name, and is none.
+# What stands before a name, and is not part of it.
 _TITLES: Final = frozenset(["seu", "sr", "sra", "srta", "dona", "d", "dr", "dra", "prof", "profa", "mr", "mrs", "ms"])
 
 

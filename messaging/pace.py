@@ -44,7 +44,7 @@ class Pace:
         return now.astimezone(ZoneInfo(self.time_zone)).date()
 
     def day_of_use(self, day: date) -> int:
-        """The how many-th day of the number's use `day` is; the first is 1."""
+        """Which day of the number's use `day` is, counted from 1."""
         return max((day - self.in_use_since).days + 1, 1) if self.in_use_since else 1
 
     def warm_up_on(self, day: date) -> int | None:

@@ -1,4 +1,4 @@
-"""Who it is: from what WhatsApp or a person calls somebody to a contact and a conversation."""
+"""From what WhatsApp or a person calls somebody to a contact and a conversation."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.db import connection as database
 
 from messaging import merging
 from messaging.contacts import consent, joining
+from messaging.contacts.changes import contact_changes
 from messaging.events import Chat, ChatAddress
 from messaging.models import AddressKind, Contact, ContactAddress, Conversation, ConversationStatus
 from messaging.phones import normal_form, parse_phone
@@ -106,7 +107,9 @@ def contact_by_phone(unit: Unit, phone: str, name: str = "") -> Contact:
     """
     (contact,) = contacts_by_phone(unit, [phone])
     if name and not contact.name_is_ours:
-        Contact.objects.filter(pk=contact.pk).update(name=name, name_is_ours=True)
+        with transaction.atomic():
+            Contact.objects.filter(pk=contact.pk).update(name=name, name_is_ours=True)
+            live.publish(contact_changes(unit.pk, [contact.pk]))
         contact.name, contact.name_is_ours = name, True
     return contact
 
@@ -307,6 +310,7 @@ class _Batch:
             for (pk,) in cursor.fetchall():
                 contact, name, at = better[pk]
                 contact.name, contact.named_at = name, at
+                self.changes += contact_changes(self.unit.pk, [pk])
 
 
 def _made(person: _Person) -> Contact:

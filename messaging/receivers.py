@@ -45,6 +45,6 @@ def hold_what_fails(sender: Any, in_trouble: list[UUID], **kwargs: Any) -> list[
 
 @receiver(post_delete, sender=Membership)
 def take_back_conversations(sender: Any, instance: Membership, **kwargs: Any) -> None:
-    """Nobody answers the conversations of somebody who has left: they are for all again."""
+    """Conversations of somebody who has left are anybody's again."""
     with transaction.atomic():
         live.publish(steering.release_from(instance.unit_id, instance.user_id))

@@ -71,7 +71,7 @@ def moved_outbound(ids: list[UUID]) -> list[live.Change]:
     )
     for _receiver, more in answers:
         changes += more
-    # What was taken for an answer and is none leaves the customer waiting.
+    # What was taken for an answer, and was not, leaves the customer waiting.
     unanswered = {row.conversation_id for row in rows if row.status in NO_ANSWER}
     if unanswered:
         Conversation.objects.filter(id__in=unanswered).refresh_summary()

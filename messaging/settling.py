@@ -47,7 +47,7 @@ def uncertain_messages(unit: Unit) -> QuerySet[Message]:
 
 
 def settle(message: Message, *, was_sent: bool) -> Message:
-    """A person knows what became of an uncertain message. Raises CannotQueue when it is not uncertain (any more)."""
+    """A person knows what became of an uncertain message. Raises CannotQueue when it is not (or no longer) one."""
     with transaction.atomic():
         row = Message.objects.filter(pk=message.pk, status=S.UNCERTAIN)
         if was_sent:
@@ -69,8 +69,8 @@ def settle(message: Message, *, was_sent: bool) -> Message:
 def send_again(message: Message, *, author: User | None) -> Message:
     """A person has an uncertain message sent once more, though the first may have arrived: it counts as failed now.
 
-    Returns the message that takes its place; asked twice, it is the same one. Raises CannotQueue when it is not
-    uncertain (any more), or its contact has no number.
+    Returns the message that takes its place; asked twice, the same one. Raises CannotQueue when it is not, or no
+    longer, uncertain, or its contact has no number.
     """
     return _repeat(message, author=author, may_be=frozenset({S.UNCERTAIN}), refusal=_SETTLED)
 

@@ -57,7 +57,7 @@ class Surroundings:
 
 
 def rows_of_thread(messages: QuerySet[Message]) -> QuerySet[Message]:
-    """Those of `messages` that are bubbles of their own: a reaction is none."""
+    """Those of `messages` that are bubbles of their own: a reaction is not."""
     return messages.exclude(kind=MessageKind.REACTION)
 
 

@@ -16,7 +16,7 @@ CHANNEL = "live_events"
 class Change:
     """Something of a unit to look at again.
 
-    `kind`: message, conversation, answering, connection, campaign, attention.
+    `kind`: message, conversation, answering, connection, contact, campaign, attention.
     """
 
     unit_id: UUID

@@ -37,7 +37,7 @@ from messaging.contacts.editing import edit
 from messaging.models import Contact, ContactAddress, ContactTag, OptOut, OptOutSource
 from messaging.people import contact_by_phone, delete_contact
 from messaging.phones import shown
-from units.model_admin import ModelAdmin
+from units.model_admin import ModelAdmin, ReadOnlyAdmin
 from units.models import User
 
 
@@ -124,6 +124,7 @@ def with_reason(
 
 @admin.register(Contact)
 class ContactAdmin(ModelAdmin):
+    sortable_by = ReadOnlyAdmin.sortable_by
     list_display = ["__str__", "phone", "unit", "can_be_written_to", "tag_names", "is_group", "created_at"]
     list_filter = [
         ("unit", AutocompleteSelectFilter),
@@ -140,7 +141,7 @@ class ContactAdmin(ModelAdmin):
     actions_detail = ["opt_out", "lift_opt_out", "block", "unblock", "delete_for_good"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Contact]:
-        # Also the autocompletes elsewhere show the number of who has no name.
+        # Autocompletes elsewhere, too, show the number of a contact without a name.
         opted_out = Exists(ContactAddress.objects.filter(contact=OuterRef("pk")).opted_out())
         return super().get_queryset(request).prefetch_related("addresses", "tags").annotate(opted_out=opted_out)
 
@@ -188,11 +189,16 @@ class ContactAdmin(ModelAdmin):
             # From now on the phone's own name for this person does not replace it.
             obj.name_is_ours = bool(obj.name)
             super().save_model(request, obj, form, change)
-            if values := form.changed_attributes():
-                edit(obj, values=values)
         else:
             obj.pk = contact_by_phone(obj.unit, form.cleaned_data["phone"], obj.name).pk
             obj.refresh_from_db()
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change:
+            # Last, since it tells of all that was changed here.
+            name = form.instance.name if "name" in form.changed_data else None
+            edit(form.instance, name=name, values=form.changed_attributes())
 
     @display(description=_("phone number"))
     def phone(self, contact: Contact) -> str:
@@ -225,7 +231,7 @@ class ContactAdmin(ModelAdmin):
 
     @display(description=_("campaigns"))
     def consent_history(self, contact: Contact) -> str:
-        """Every opt-out of his addresses, the latest first."""
+        """Every opt-out of the contact's addresses, the latest first."""
         lines = ((_in_words(row),) for row in consent.history(contact))
         return format_html("<ul>{}</ul>", found) if (found := format_html_join("", "<li>{}</li>", lines)) else "–"
 

@@ -15,7 +15,7 @@ from units.models import Unit, User
 
 
 class NewContactForm(forms.ModelForm):
-    """A contact is who has a phone number; one that is known already is not made twice."""
+    """A contact with a phone number; one that is known already is not made twice."""
 
     phone = forms.CharField(label=_("phone number"), widget=UnfoldAdminTextInputWidget)
 
@@ -99,7 +99,7 @@ class ConversationForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "assigned_to" in self.fields:
             people = User.objects.filter(memberships__unit=self.instance.unit_id, is_active=True)
-            # Whoever has it now stays to be seen, also when he may not log in any more.
+            # Whoever has it now stays in the list, even if no longer allowed to log in.
             people |= User.objects.filter(pk=self.instance.assigned_to_id)
             self.fields["assigned_to"].queryset = people.distinct()  # type: ignore[attr-defined]
 

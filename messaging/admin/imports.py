@@ -27,6 +27,7 @@ IMPORT_CHIPS = {
 
 
 class ContactImportAdmin(ReadOnlyAdmin):
+    sortable_by = None
     list_display = ["file_name", "unit", "state", "progress", "rows_done", "refused", "created_by", "created_at"]
     list_filter = [
         ("unit", AutocompleteSelectFilter),

@@ -67,6 +67,7 @@ def _as_json(value: Any) -> str:
 
 @admin.register(Conversation)
 class ConversationAdmin(ModelAdmin):
+    sortable_by = ReadOnlyAdmin.sortable_by
     list_display = [
         "contact",
         "unit",
@@ -351,6 +352,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 @admin.register(SendLane)
 class SendLaneAdmin(ReadOnlyAdmin):
+    sortable_by = None
     list_display = [
         "connection",
         "due_at",

@@ -1,6 +1,7 @@
 """Admin of WhatsApp numbers, with what only this app knows of them: what holds one, and what waits for a choice."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
@@ -25,6 +26,10 @@ from units.models import WhatsAppConnection
 
 class RescheduleForm(BaseDialogForm):
     at = forms.SplitDateTimeField(label=_("Send at"), widget=UnfoldAdminSplitDateTimeWidget)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["at"].help_text = _("Time zone: %(name)s") % {"name": timezone.get_current_timezone_name()}
 
 
 def _until(hold: Hold) -> str:

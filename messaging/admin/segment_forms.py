@@ -37,6 +37,7 @@ _TIME_OPS = "within_days, not_within_days, before, after"
 EXAMPLES = [
     Example(_("Name"), _TEXT_OPS, "name", "contains", "Ana"),
     Example(_("Phone"), "is, starts_with, ddd, is_empty, is_not_empty", "phone", "ddd", ["11", "21"]),
+    Example(_("Name or number"), "contains", "search", "contains", "11 90000"),
     Example(_("Wrote to us"), f"{_TIME_OPS}, never, ever", "last_inbound", "within_days", 30),
     Example(_("Known since"), _TIME_OPS, "created", "after", "2026-01-31"),
     Example(_("Opted out of campaigns"), "is", "opted_out", "is", value=False),

@@ -13,8 +13,10 @@ from unfold.forms import BaseDialogForm
 
 from messaging.admin.segment_forms import SegmentForm
 from messaging.contacts import segments, tags
+from messaging.contacts.changes import many_changed
 from messaging.contacts.segments import InvalidFilter
 from messaging.models import AttributeDefinition, Segment, Tag
+from units import live
 from units.model_admin import ModelAdmin
 
 
@@ -52,8 +54,17 @@ class OfUnitAdmin(ModelAdmin):
             return self.leave_dialog(request, self.address("change", object_id))
 
 
+class OnContactsAdmin(OfUnitAdmin):
+    """What contacts have: under another name it looks different on all of them."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            live.publish([many_changed(obj.unit_id)])
+
+
 @admin.register(Tag)
-class TagAdmin(OfUnitAdmin):
+class TagAdmin(OnContactsAdmin):
     list_display = ["name", "unit", "created_at"]
     list_filter = [("unit", AutocompleteSelectFilter)]
     search_fields = ["name"]
@@ -64,7 +75,7 @@ class TagAdmin(OfUnitAdmin):
 
 
 @admin.register(AttributeDefinition)
-class AttributeDefinitionAdmin(OfUnitAdmin):
+class AttributeDefinitionAdmin(OnContactsAdmin):
     list_display = ["name", "key", "kind", "unit", "created_at"]
     list_filter = [("unit", AutocompleteSelectFilter), "kind"]
     search_fields = ["name", "key"]

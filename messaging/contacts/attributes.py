@@ -29,7 +29,7 @@ type Value = str | int | float | bool
 
 
 class InvalidAttribute(ValueError):
-    """A value that is none of its kind, or a key that the unit has not defined; `message` says so to a person."""
+    """A value that does not fit its kind, or a key that the unit has not defined; `message` says so to a person."""
 
     def __init__(self, key: str, message: str | _StrPromise) -> None:
         self.key, self.message = key, message

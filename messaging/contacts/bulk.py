@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from django.db import connection as database
 from django.db import transaction
@@ -10,7 +9,7 @@ from django.db.models import QuerySet
 
 from messaging.contacts import consent, tags
 from messaging.contacts.consent import OptedOut
-from messaging.models import Contact, ContactTag, OptOutSource, Tag
+from messaging.models import Contact, OptOutSource, Tag
 from units import audit, live
 from units.models import AuditAction, Unit, User
 
@@ -30,11 +29,6 @@ def tag(unit: Unit, contacts: QuerySet[Contact], name: str) -> Tagged:
         (made,) = tags.named(unit, [name])
         at = _now()
         return Tagged(made, tags.add(unit, contacts, [made], at=at), at)
-
-
-def untag_again(unit: Unit, tag_id: UUID, at: datetime) -> int:
-    """Take a tag off those who got it at that very moment, and have it still; how many they were."""
-    return ContactTag.objects.filter(unit=unit, tag=tag_id, created_at=at).delete()[0]
 
 
 def opt_out(unit: Unit, contacts: QuerySet[Contact], *, reason: str, by: User) -> int:

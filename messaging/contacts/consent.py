@@ -1,6 +1,6 @@
 """Who wants no campaigns (I9): said once, and true of all addresses of that person until somebody lifts it.
 
-And whom staff have blocked, which is another thing: nobody writes to him at all.
+And whom staff have blocked, which is another thing: nobody writes to them at all.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext
 
 from crm_whatsapp.db import ClockNow
+from messaging.contacts.changes import contact_changes
 from messaging.models import Contact, ContactAddress, OptOut, OptOutSource
 from messaging.models.contacts import OptOutQuerySet
 from messaging.signals import contacts_opted_out
@@ -66,10 +67,10 @@ def opt_out_many(
 ) -> tuple[set[UUID], list[live.Change]]:
     """Note that `those` contacts of a unit, each named once, want no campaigns, under any of their addresses.
 
-    Left out is to whom somebody has clearly given campaigns again since he said so, which is told only now.
+    Somebody whose campaigns were clearly allowed again after that word, which only now arrives, is left out.
 
-    Returns who had not opted out before, and the live changes for the caller to publish last. Within a transaction,
-    before recipients and conversations are locked.
+    Returns those who had not opted out before, and the live changes for the caller to publish last. Within a
+    transaction, before recipients and conversations are locked.
     """
     with database.cursor() as cursor:
         cursor.execute(
@@ -90,7 +91,8 @@ def opt_out_many(
     answers: list[tuple[Any, Any]] = contacts_opted_out.send(
         sender=OptOut, unit_id=unit_id, opted_out=sorted(new.items())
     )
-    return set(new), [change for _receiver, more in answers for change in more or []]
+    changes = [change for _receiver, more in answers for change in more or []]
+    return set(new), changes + contact_changes(unit_id, sorted(new))
 
 
 def lift(contact: Contact, *, reason: str, by: User | None) -> bool:
@@ -99,6 +101,7 @@ def lift(contact: Contact, *, reason: str, by: User | None) -> bool:
         lifted = bool(_lift([contact.pk], source=None, reason=reason, by=by))
         if lifted:
             _record(contact, AuditAction.CONTACT_OPTED_IN)
+            _tell(contact)
     return lifted
 
 
@@ -132,6 +135,7 @@ def block(contact: Contact, *, reason: str, by: User | None) -> bool:
         if is_new:
             _enter(contact, by, gettext("Blocked: %(reason)s") % {"reason": reason})
             _record(contact, AuditAction.CONTACT_BLOCKED)
+            _tell(contact)
     contact.refresh_from_db(fields=["blocked_at", "blocked_reason"])
     return is_new
 
@@ -144,6 +148,7 @@ def unblock(contact: Contact, *, reason: str, by: User | None) -> bool:
         if is_new:
             _enter(contact, by, gettext("Unblocked: %(reason)s") % {"reason": reason})
             _record(contact, AuditAction.CONTACT_UNBLOCKED)
+            _tell(contact)
     contact.refresh_from_db(fields=["blocked_at", "blocked_reason"])
     return is_new
 
@@ -156,6 +161,10 @@ def _enter(contact: Contact, by: User | None, what: str) -> None:
 
 def _record(contact: Contact, action: AuditAction) -> None:
     audit.record(contact.unit_id, action, contact, named=False)
+
+
+def _tell(contact: Contact) -> None:
+    live.publish(contact_changes(contact.unit_id, [contact.pk]))
 
 
 def outlive(contact: Contact) -> None:
@@ -183,8 +192,8 @@ def _lift(contact_ids: Sequence[UUID], *, source: OptOutSource | None, reason: s
         return {contact_id for (contact_id,) in cursor.fetchall()}
 
 
-# In one order for everybody, so that two who note the same wait for each other and not in a circle. New is who is not
-# opted out under any address as this statement sees it, and got a row: of two at the same moment only one.
+# In one order for everybody, so that two who note the same wait for each other and not in a circle. New are contacts
+# opted out under no address, as this statement sees it, that got a row: of two at the same moment only one.
 _OPT_OUT = """
 WITH told AS (
     SELECT * FROM unnest(%(contacts)s::uuid[], %(reasons)s::text[], %(said_at)s::timestamptz[])

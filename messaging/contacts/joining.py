@@ -44,7 +44,7 @@ def _take_name(kept: Contact, absorbed: Contact) -> None:
 
 
 def _take_block(kept: Contact, absorbed: Contact) -> None:
-    """Who was blocked under one address is under both; since the earlier of two."""
+    """A block on either contact holds for the joint one, since the earlier of two."""
     if absorbed.blocked_at and (kept.blocked_at is None or absorbed.blocked_at < kept.blocked_at):
         block = {column: getattr(absorbed, column) for column in BLOCK}
         Contact.objects.filter(pk=kept.pk).update(**block)

@@ -9,6 +9,8 @@ name                      contains (each word, from its beginning), not_contains
                           is, is_not, is_empty, is_not_empty
 phone                     is, starts_with ("+5511"), ddd (Brazil: "11"), is_empty,            digits
                           is_not_empty
+search                    contains (each word in the name, or the digits in a number, as the  text
+                          search in the list of contacts)
 tag                       is, is_not (none of them), is_empty (no tag), is_not_empty          id or name
 attribute.<key>           text: as name; number: is, is_not, greater, less, at_least,         of the attribute's kind
                           at_most; date: is, is_not, before, after; boolean: is;
@@ -132,7 +134,7 @@ class _Known:
 
 
 class _Refused(ValueError):
-    """A value that is none; says why, to a person."""
+    """A value that cannot be used; says why, to a person."""
 
     def __init__(self, message: str | _StrPromise) -> None:
         self.message = message
@@ -305,8 +307,13 @@ def _named(known: _Known, values: list[Any]) -> Q:
     return _any(Q(has_words("name", known.unit.pk, words)) for words in values)
 
 
+def _found(known: _Known, values: list[Any]) -> Q:
+    found = (Contact.objects.matching(known.unit.pk, text).order_by().values("id") for text in values)
+    return _any(Q(id__in=ids.distinct()) for ids in found)
+
+
 def _phone_with(condition: Callable[[Any], Q]) -> _Condition:
-    """Who has a phone number for which `condition` holds with any of the values."""
+    """Contacts with a phone number for which `condition` holds with any of the values."""
 
     def hold(known: _Known, values: list[Any]) -> Q:
         phones = ContactAddress.objects.filter(contact=OuterRef("pk"), unit=known.unit, kind=AddressKind.PHONE)
@@ -321,7 +328,7 @@ def _tagged(known: _Known, values: list[Any]) -> Q:
 
 
 def _heard(condition: Callable[[_Known, Any], Q]) -> _Condition:
-    """Who has written, at a time for which `condition` holds."""
+    """Contacts who have written at a time for which `condition` holds."""
 
     def hold(known: _Known, values: list[Any]) -> Q:
         chats = Conversation.objects.filter(contact=OuterRef("pk"), unit=known.unit)
@@ -366,7 +373,7 @@ def _attribute_ops(definition: AttributeDefinition) -> dict[str, _Op]:
         return _Op(lambda known, values: Q(lookup(value, Value(values[0], JSONField()))), read, single=True)
 
     def contains(known: _Known, values: list[Any]) -> Q:
-        # With the key, so that NOT is true of who has no value.
+        # With the key, so that NOT is true of contacts without a value.
         text = KeyTextTransform(key, "attributes")
         return Q(attributes__has_key=key) & _any(Q(IContains(text, value)) for value in values)
 
@@ -420,6 +427,7 @@ _FIELDS: dict[str, dict[str, _Op]] = {
         "is_empty": _Op(_not(_ANY_PHONE)),
         "is_not_empty": _Op(_ANY_PHONE),
     },
+    "search": {"contains": _Op(_found, _words)},
     "tag": {
         "is": _Op(_tagged, _tag),
         "is_not": _Op(_not(_tagged), _tag),

@@ -15,10 +15,10 @@ ATTRIBUTES_HELP = (
 )
 FILTERS_HELP = (
     "All must hold. Each is {field, op, value}; a list as value: any of them. Fields: name, phone (is, starts_with, "
-    "ddd), tag (id or name), attribute.<key>, last_inbound and created (within_days, not_within_days, before, after; "
-    "last_inbound also never, ever), opted_out, blocked, is_on_whatsapp (is: true or false). Texts: contains, "
-    "not_contains, is, is_not; numbers: greater, less, at_least, at_most; dates: before, after; all that may be "
-    "missing: is_empty, is_not_empty."
+    "ddd), search (contains: in the name, or in a number), tag (id or name), attribute.<key>, last_inbound and created "
+    "(within_days, not_within_days, before, after; last_inbound also never, ever), opted_out, blocked, is_on_whatsapp "
+    "(is: true or false). Texts: contains, not_contains, is, is_not; numbers: greater, less, at_least, at_most; dates: "
+    "before, after; all that may be missing: is_empty, is_not_empty."
 )
 
 

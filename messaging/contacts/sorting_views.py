@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from crm_whatsapp.api import Conflict
 from messaging.contacts import segments, tags
+from messaging.contacts.changes import many_changed
 from messaging.contacts.segments import InvalidFilter
 from messaging.contacts.serializers import (
     AttributeNameSerializer,
@@ -30,6 +31,7 @@ from messaging.contacts.serializers import (
 )
 from messaging.contacts.views import of_segment, refused_filter, shown
 from messaging.models import AttributeDefinition, Contact, Segment, Tag
+from units import live
 from units.access import UnitScope
 from units.roles import Action
 
@@ -56,7 +58,15 @@ class OnceByName(UnitScope):
         self.save(serializer, unit=self.unit)
 
     def perform_update(self, serializer: BaseSerializer[Any]) -> None:
-        self.save(serializer)
+        with transaction.atomic():
+            _hold(serializer)
+            self.save(serializer)
+
+
+def _hold(form: BaseSerializer[Any]) -> None:
+    """Raises DoesNotExist for what was removed meanwhile: saved, it would come back."""
+    row: Any = form.instance
+    type(row).objects.select_for_update(no_key=True).get(pk=row.pk)
 
 
 class TagListView(OnceByName, generics.ListCreateAPIView):
@@ -79,6 +89,12 @@ class TagView(OnceByName, generics.RetrieveUpdateDestroyAPIView):
 
     def get_queryset(self) -> Any:
         return _counted(Tag.objects.filter(unit=self.unit))
+
+    def perform_update(self, serializer: BaseSerializer[Any]) -> None:
+        """Whoever has it, has it under its new name."""
+        with transaction.atomic():
+            super().perform_update(serializer)
+            live.publish([many_changed(self.unit.pk)])
 
     def perform_destroy(self, instance: Tag) -> None:
         """Take it off everybody, and delete it. 409 while a segment asks for it."""
@@ -106,9 +122,14 @@ class TagContactsView(UnitScope, APIView):
         whom = self._contacts(told)
         try:
             with transaction.atomic():
-                added = tags.add(self.unit, whom, tags.named(self.unit, told["add"])) if told["add"] else 0
+                changes: list[live.Change] = []
+                added = removed = 0
+                if told["add"]:
+                    added = tags.add(self.unit, whom, tags.named(self.unit, told["add"]), changes=changes)
                 gone = tags.found(self.unit, told["remove"])
-                removed = tags.remove(self.unit, whom, gone) if told["remove"] else 0
+                if gone:
+                    removed = tags.remove(self.unit, whom, gone, changes=changes)
+                live.publish(changes)
         except tags.InvalidTag as error:
             raise ValidationError({"add": [error.message]}) from error
         return Response({"added": added, "removed": removed})
@@ -151,7 +172,11 @@ class AttributeView(UnitScope, APIView):
         """Call it otherwise. Its key and kind stay: texts and values are written with them."""
         form = AttributeNameSerializer(self._row(attribute_id), data=request.data, partial=True)
         form.is_valid(raise_exception=True)
-        return Response(AttributeSerializer(form.save()).data)
+        with transaction.atomic():
+            _hold(form)
+            row = form.save()
+            live.publish([many_changed(self.unit.pk)])
+        return Response(AttributeSerializer(row).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, unit_id: str, attribute_id: str) -> Response:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection as database
@@ -14,7 +15,9 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.contacts import segments
 from messaging.contacts.attributes import storable
+from messaging.contacts.changes import MOST_TOLD, contact_changes, many_changed
 from messaging.models import AttributeDefinition, Contact, ContactTag, Segment, Tag
+from units import live
 from units.models import Unit
 
 if TYPE_CHECKING:
@@ -67,43 +70,84 @@ def _one_line(name: str) -> str:
     return " ".join(name.split())
 
 
-def add(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag], *, at: datetime | None = None) -> int:
-    """Put `tags` on these contacts of the unit; the number of tags that are new on a contact. `at`: not just now."""
+def add(
+    unit: Unit,
+    contacts: QuerySet[Contact],
+    tags: Iterable[Tag],
+    *,
+    at: datetime | None = None,
+    changes: list[live.Change] | None = None,
+) -> int:
+    """Put `tags` on these contacts of the unit; the number of tags that are new on a contact. `at`: not just now.
+
+    Live changes are added to `changes`, for the caller to publish last; without it they are published here.
+    """
     try:
         wanted, parameters = contacts.filter(unit=unit).order_by().values("id").query.sql_with_params()
     except EmptyResultSet:
         return 0
-    with database.cursor() as cursor:
+    # The subquery is Django's own, with its parameters beside it.
+    statement = (
+        f"INSERT INTO contact_tags (unit_id, contact_id, tag_id, created_at)"  # noqa: S608
+        f" SELECT %s, wanted.id, tag.id, coalesce(%s, crm_now()) FROM ({wanted}) AS wanted"
+        f" CROSS JOIN unnest(%s::uuid[]) AS tag (id) ORDER BY wanted.id, tag.id"
+        f" ON CONFLICT (contact_id, tag_id) DO NOTHING RETURNING contact_id"
+    )
+    return _do(unit, statement, [unit.pk, at, *parameters, [tag.pk for tag in tags]], changes)
+
+
+def remove(
+    unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag], *, changes: list[live.Change] | None = None
+) -> int:
+    """Take `tags` off these contacts of the unit; the number of tags that were on a contact. `changes` as in `add`."""
+    try:
+        wanted, parameters = contacts.filter(unit=unit).order_by().values("id").query.sql_with_params()
+    except EmptyResultSet:
+        return 0
+    statement = (
+        f"DELETE FROM contact_tags WHERE unit_id = %s AND tag_id = ANY(%s::uuid[])"  # noqa: S608
+        f" AND contact_id IN ({wanted}) RETURNING contact_id"
+    )
+    return _do(unit, statement, [unit.pk, [tag.pk for tag in tags], *parameters], changes)
+
+
+def take_back(unit: Unit, tag_id: UUID, at: datetime) -> int:
+    """Take a tag off those who got it `at` that very moment, and have it still; how many they were."""
+    statement = "DELETE FROM contact_tags WHERE unit_id = %s AND tag_id = %s AND created_at = %s RETURNING contact_id"
+    return _do(unit, statement, [unit.pk, tag_id, at], None)
+
+
+def _do(unit: Unit, statement: str, parameters: Sequence[Any], changes: list[live.Change] | None) -> int:
+    """Run a `statement` that returns a contact for each of its rows; the number of rows."""
+    with transaction.atomic(savepoint=False), database.cursor() as cursor:
         cursor.execute(
-            # The subquery is Django's own, with its parameters beside it.
-            f"INSERT INTO contact_tags (unit_id, contact_id, tag_id, created_at)"  # noqa: S608
-            f" SELECT %s, wanted.id, tag.id, coalesce(%s, crm_now()) FROM ({wanted}) AS wanted"
-            f" CROSS JOIN unnest(%s::uuid[]) AS tag (id) ORDER BY wanted.id, tag.id"
-            f" ON CONFLICT (contact_id, tag_id) DO NOTHING",
-            [unit.pk, at, *parameters, [tag.pk for tag in tags]],
+            f"WITH done AS ({statement}) SELECT count(*), ARRAY(SELECT DISTINCT contact_id FROM done LIMIT %s)"  # noqa: S608
+            f" FROM done",
+            [*parameters, MOST_TOLD + 1],
         )
-        return cursor.rowcount
-
-
-def remove(unit: Unit, contacts: QuerySet[Contact], tags: Iterable[Tag]) -> int:
-    """Take `tags` off these contacts of the unit; the number of tags that were on a contact."""
-    here = contacts.filter(unit=unit).order_by().values("id")
-    return ContactTag.objects.filter(unit=unit, tag__in=list(tags), contact__in=here).delete()[0]
+        count, contact_ids = cursor.fetchone()
+        told = contact_changes(unit.pk, contact_ids)
+        if changes is None:
+            live.publish(told)
+        else:
+            changes += told
+    return int(count)
 
 
 def replace(contact: Contact, names: Iterable[str]) -> None:
-    """Let `contact` have the tags of these names and no others. Raises InvalidTag."""
+    """Let `contact` have the tags of these names and no others; the caller tells of it. Raises InvalidTag."""
     with transaction.atomic():
         tags = named(contact.unit, names)
         ContactTag.objects.filter(contact=contact).exclude(tag__in=tags).delete()
-        add(contact.unit, Contact.objects.filter(pk=contact.pk), tags)
+        add(contact.unit, Contact.objects.filter(pk=contact.pk), tags, changes=[])
 
 
 def delete_tag(tag: Tag) -> None:
     """Delete a tag, and take it off everybody. Raises InUse."""
     _refuse_in_use(segments.using(tag.unit, field="tag", value=str(tag.pk)))
-    with database.cursor() as cursor:
+    with transaction.atomic(), database.cursor() as cursor:
         cursor.execute("DELETE FROM tags WHERE unit_id = %s AND id = %s", [tag.unit_id, tag.pk])
+        live.publish([many_changed(tag.unit_id)])
 
 
 def delete_attribute(definition: AttributeDefinition) -> None:
@@ -116,6 +160,7 @@ def delete_attribute(definition: AttributeDefinition) -> None:
             {"key": definition.key, "unit": definition.unit_id},
         )
         definition.delete()
+        live.publish([many_changed(definition.unit_id)])
 
 
 def _refuse_in_use(rows: Iterable[Segment]) -> None:

@@ -11,6 +11,7 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from django.db import connection as database
 from psycopg.errors import DeadlockDetected, ForeignKeyViolation, LockNotAvailable, UniqueViolation
 
+from messaging.contacts.changes import MOST_TOLD, contact_changes
 from messaging.contacts.consent import OptedOut, opt_out_many
 from messaging.imports.columns import Person
 from messaging.models import OptOutSource
@@ -100,6 +101,8 @@ class Chunks:
             cursor.execute(_AS_IT_LIKES)
             self._write_tags(cursor)
             changes = self._write_opt_outs(cursor, by)
+            cursor.execute(_TOLD, [MOST_TOLD + 1])
+            changes += contact_changes(self._unit["unit"], (contact_id for (contact_id,) in cursor.fetchall()))
             cursor.execute("SET LOCAL lock_timeout = DEFAULT")
             cursor.execute(_COUNTS)
             created, updated, unchanged = cursor.fetchone()
@@ -239,6 +242,8 @@ WITH put AS (
 )
 UPDATE import_rows r SET is_changed = true FROM put WHERE r.contact_id = put.contact_id
 """
+
+_TOLD = "SELECT DISTINCT contact_id FROM import_rows WHERE is_changed AND NOT is_new LIMIT %s"
 
 _COUNTS = """
 SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new AND is_changed),

@@ -83,7 +83,7 @@ class Arrival:
 
     @property
     def speaker(self) -> ChatAddress | None:
-        """Who speaks in a group; None elsewhere, and for ourselves."""
+        """The person who speaks in a group; None elsewhere, and for ourselves."""
         author = self.event.author
         is_theirs = self.chat.kind is Chat.GROUP and not self.event.from_me
         return author if is_theirs and author and (author.phone or author.lid) else None

@@ -112,8 +112,8 @@ class Effects:
     heard: list[Heard] = field(default_factory=list)
 
     def follow_merges(self) -> None:
-        """What was noted of a conversation that was merged into another meanwhile is that one's."""
-        told = [change for change in self.changes if "merged_into" in change.data]
+        """Carry over what was noted of a conversation that has been merged into another meanwhile."""
+        told = [change for change in self.changes if change.kind == "conversation" and "merged_into" in change.data]
         became = {change.object_id: UUID(change.data["merged_into"]) for change in told}
         self.touched = {became.get(chat, chat) for chat in self.touched}
         self.reopened = {became.get(chat, chat) for chat in self.reopened}

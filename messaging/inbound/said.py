@@ -18,6 +18,7 @@ from django.utils.translation import gettext
 from crm_whatsapp.db import ClockNow
 from messaging import lanes, people
 from messaging.contacts import consent, keywords
+from messaging.contacts.changes import contact_changes
 from messaging.events import MessageKind
 from messaging.inbound.batch import Effects, Heard
 from messaging.models import Conversation, Direction, Message, OptOutSource
@@ -79,6 +80,7 @@ def _obey(effects: Effects, words: Sequence[Heard]) -> None:
         by_word[one.text.strip()].append(contact_id)
     for word, contact_ids in by_word.items():
         back = consent.lift_word(contact_ids, word=word)
+        effects.changes += contact_changes(unit_id, sorted(back))
         _answer(effects, [returning[pk] for pk in sorted(back)], _welcome(), "opt-in")
 
 

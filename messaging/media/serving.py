@@ -132,7 +132,7 @@ def _part(request: HttpRequest, size: int, etag: str) -> range | None:
 
 
 def _read(file: IO[bytes], start: int, length: int) -> Iterator[bytes]:
-    """`length` bytes from `start`; the server closes the generator, and it the file, also when the browser leaves."""
+    """`length` bytes from `start`. The server closes the generator, and so the file, even if the browser leaves."""
     with file:
         file.seek(start)
         while length > 0 and (chunk := file.read(min(CHUNK_BYTES, length))):

@@ -114,7 +114,7 @@ _CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def sniff(content: bytes) -> FileType:
-    """The type of a whole file, UNKNOWN when it is none of those we know; HTML, SVG and XML are none of them."""
+    """The type of a whole file, UNKNOWN when it is not one we know, as HTML, SVG and XML are not."""
     head = content[:HEAD_BYTES]
     if head.startswith(b"PK\x03\x04"):
         return _kind_of_zip(head + content[-TAIL_BYTES:])

@@ -18,7 +18,7 @@ _one_at_a_time = threading.Lock()
 
 
 class NotAnImage(ValueError):
-    """The bytes begin like an image, and are none."""
+    """The bytes begin like an image, and are not one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class SendLane(models.Model):
     due_at = models.DateTimeField(null=True)
     # No campaign message goes out before: the answer of the send before, plus the interval.
     next_send_at = models.DateTimeField(db_default=ClockNow())
-    # In flight: who has it, and when he has certainly lost it.
+    # In flight: who holds it, and when that lease is certainly over.
     claim_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     # Campaign messages of the unit's day; replies do not count.

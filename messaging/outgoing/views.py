@@ -138,7 +138,7 @@ class SendMessageView(UnitScope, APIView):
         return quoted
 
     def _conversation(self, wanted: dict[str, Any]) -> Conversation:
-        """Raises ValidationError for a number that is none, and for what is not there (or not this unit's)."""
+        """Raises ValidationError for an invalid number, and for what is not there (or not this unit's)."""
         if "phone" in wanted:
             try:
                 return people.conversation_with(people.contact_by_phone(self.unit, wanted["phone"]))

@@ -124,9 +124,9 @@ class Web:
                             raise TimeoutError
                         return Found(content=content, name=_name_in(parts))
                     location = response.get_redirect_location()
-            except (HTTPError, HTTPException, OSError, ValueError) as error:
-                if isinstance(error, TooLarge):
-                    raise CannotQueue(_("The file is too large.")) from None
+            except TooLarge:
+                raise CannotQueue(_("The file is too large.")) from None
+            except (HTTPError, HTTPException, OSError, ValueError):
                 raise CannotQueue(_("The file could not be fetched from its address.")) from None
             if not location:
                 raise CannotQueue(_("There is no file at this address."))
@@ -214,7 +214,7 @@ def _cut_off_at(until: float, connection: HTTPConnection) -> Iterator[None]:
 
 
 def _port_of(parts: SplitResult) -> int:
-    """Raises ValueError for one that is none."""
+    """Raises ValueError for an invalid one."""
     return parts.port or (80 if parts.scheme == "http" else 443)
 
 

@@ -258,9 +258,11 @@ def test_the_changes_are_told_for_both_chats(ana_by_phone: Contact, ana_by_lid: 
     mine, theirs = chat_of(ana_by_phone), chat_of(ana_by_lid)
     changes: list[live.Change] = []
     merging.merge(ana_by_phone, ana_by_lid, changes)
-    assert [(change.object_id, change.data) for change in changes] == [
-        (mine.id, {}),
-        (theirs.id, {"merged_into": str(mine.id)}),
+    assert [(change.kind, change.object_id, change.data) for change in changes] == [
+        ("conversation", mine.id, {}),
+        ("conversation", theirs.id, {"merged_into": str(mine.id)}),
+        ("contact", ana_by_phone.pk, {}),
+        ("contact", ana_by_lid.pk, {"merged_into": str(ana_by_phone.pk)}),
     ]
 
 

@@ -74,7 +74,7 @@ def test_two_known_contacts_that_are_one_are_merged_and_told(unit: Unit) -> None
     chats = [people.conversation_with(phone), people.conversation_with(lid)]
     changes: list[live.Change] = []
     assert people.contacts_of(unit, [seen(ANA_BOTH), seen(ANA_LID)], changes) == [phone, phone]
-    assert {change.object_id for change in changes} == {chat.id for chat in chats}
+    assert {change.object_id for change in changes} == {phone.pk, lid.pk, *(chat.id for chat in chats)}
     assert ContactMerge.objects.get().absorbed_id == lid.id
 
 

@@ -75,6 +75,8 @@ def found(unit: Unit, *filters: dict[str, Any]) -> str:
         ("phone", "ddd", ["11", "(21)"], "AB"),
         ("phone", "is_empty", None, ""),
         ("phone", "is_not_empty", None, "ABC"),
+        ("search", "contains", "98765-0001", "A"),
+        ("search", "contains", ["luisa", "0002"], "AB"),
         ("tag", "is", "vip", "A"),
         ("tag", "is", ["VIP", "novo"], "AB"),
         ("tag", "is_not", "vip", "BC"),

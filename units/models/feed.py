@@ -25,7 +25,7 @@ class LiveEvent(models.Model):
     pk = models.CompositePrimaryKey("unit_id", "seq")
     unit = models.ForeignKey(Unit, models.DB_CASCADE, related_name="live_events", db_index=False)
     seq = models.BigIntegerField()
-    # message, conversation, connection, campaign or attention: what to look at again.
+    # message, conversation, contact, connection, campaign or attention: what to look at again.
     kind = models.CharField(max_length=24)
     object_id = models.UUIDField()
     data = models.JSONField(db_default={})
