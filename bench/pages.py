@@ -1,4 +1,5 @@
-"""Every page of the console with years of messages behind it: what it asks, how long it takes, and what it weighs.
+"""Every page of the console and every list of the admin with years of messages behind it: what it asks, how long it
+takes; and what the console's weigh.
 
 Pages are found as the resolver has them, so a new one is measured by itself. Times are told against the log-in page,
 which asks the database for nothing and is made by the same templates, in turns with it.
@@ -11,9 +12,11 @@ from statistics import median
 from typing import Any
 from uuid import UUID
 
+from django.contrib import admin
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from bench import watching
 from bench.installation import Installation
@@ -30,6 +33,8 @@ from units.services import create_unit
 MOST_QUERIES = 25
 # Times the log-in page: some 200 ms where that takes 4.
 SLOWEST = 50
+# Of the admin, which shows all units at once: a name is looked for in all contacts.
+SLOWEST_LIST = 120
 # Of all that the inbox needs the first time, as it goes over the wire.
 HEAVIEST = 150  # kB
 LOGIN = "/app/login"
@@ -62,6 +67,9 @@ def run(
     first_look = _milliseconds(browser, f"/app/u/{unit.pk}/{FIRST_LOOK}")
     pages = list(_pages(browser, ids))
     figures = [Figure("overview: 90 days, seen for the first time", first_look, "ms"), *_times(browser, pages, rounds)]
+    staff = Client(SERVER_NAME="127.0.0.1")
+    staff.force_login(User.objects.create_superuser("staff@example.com"))
+    figures += _times(staff, list(_lists()), rounds, slowest=SLOWEST_LIST)[1:]
     if not watching.is_possible():
         say("  No Chromium here: weights and what a person sees are not measured.")
         return figures
@@ -110,12 +118,22 @@ def _pages(browser: Client, ids: dict[str, UUID]) -> Iterator[Page]:
             yield Page(str(route.name), path)
 
 
+def _lists() -> Iterator[Page]:
+    """The lists of the admin, each as it opens, and searched for somebody."""
+    for model, shown in admin.site._registry.items():
+        name = model._meta.model_name
+        path = reverse(f"admin:{model._meta.app_label}_{name}_changelist")
+        yield Page(f"admin, {name}", path)
+        if shown.search_fields:
+            yield Page(f"admin, {name} searched", f"{path}?q=Marina")
+
+
 def _is_page(answer: Any) -> bool:
     is_html = answer.headers.get("Content-Type", "").startswith("text/html")
     return answer.status_code == 200 and is_html and not answer.streaming and b"<!doctype html>" in answer.content
 
 
-def _times(browser: Client, pages: list[Page], rounds: int) -> list[Figure]:
+def _times(browser: Client, pages: list[Page], rounds: int, *, slowest: float = SLOWEST) -> list[Figure]:
     """Milliseconds of each page, in turns with the log-in page; and its statements."""
     stranger = Client(SERVER_NAME="127.0.0.1")
     login = [_milliseconds(stranger, LOGIN) for _ in range(2 * rounds)]
@@ -130,7 +148,7 @@ def _times(browser: Client, pages: list[Page], rounds: int) -> list[Figure]:
             browser.get(page.path)
         figures += [
             Figure(f"{page.name}: queries", len(captured), limit=MOST_QUERIES, at_least=False),
-            Figure(f"{page.name}: time / log-in page", median(took) / median(login), limit=SLOWEST, at_least=False),
+            Figure(f"{page.name}: time / log-in page", median(took) / median(login), limit=slowest, at_least=False),
             Figure(f"{page.name}: time", median(took), "ms", rounds=[round(each, 1) for each in took]),
             Figure(f"{page.name}: time, p95", percentile(took, 95), "ms"),
         ]

@@ -197,6 +197,9 @@ class ChangeCampaignForm(CampaignForm):
         known = {field: chosen.get(name) for name, field in self.SPEC.items()}
         kwargs["initial"] = known | (kwargs.get("initial") or {})
         super().__init__(*args, **kwargs)
+        if "ends_at" in self.fields:
+            zone = _("Time zone: %(name)s") % {"name": timezone.get_current_timezone_name()}
+            self.fields["ends_at"].help_text = f"{self.fields['ends_at'].help_text} {zone}"
 
     def clean(self) -> None:
         """A campaign that has started since the form was opened keeps the text that it started with."""

@@ -103,7 +103,7 @@ def validate(unit: Unit, spec: Any) -> dict[str, Any]:
         if ids := _ids(spec, name, MOST_CHOSEN):
             kept[name] = _of_unit(model, unit, ids, name)
     if contacts := _ids(spec, "contacts", MOST_LISTED):
-        # Whoever has been merged into another since he was chosen is that one.
+        # A contact that has been merged into another since counts as that other one.
         kept["contacts"] = contacts
         known = set(Contact.objects.filter(unit=unit, pk__in=contacts).values_list("pk", flat=True))
         merged = ContactMerge.objects.filter(unit=unit, absorbed_id__in=contacts, undone_at=None)
@@ -244,7 +244,7 @@ def still_to_come(campaign: Campaign) -> int:
 
 
 def listed(campaign: Campaign) -> list[str]:
-    """Ids of those who were chosen one by one and are still here; whoever has been merged into another is that one."""
+    """Ids of those who were chosen one by one and are still here; a merged contact counts as the one it became."""
     with database.cursor() as cursor:
         cursor.execute(*_listed(campaign.unit_id, campaign.audience.get("contacts", [])))
         return [str(pk) for (pk,) in cursor.fetchall()]
@@ -310,7 +310,7 @@ def _branches(campaign: Campaign, *, with_recipients: bool = True) -> list[_SQL]
             first, *others = brought
             branches.append((_WITH_TAG + _AND_TAG * len(others), [unit_id, first, *others]))
         for segment in Segment.objects.filter(unit_id=unit_id, pk__in=spec.get("segments", [])).select_related("unit"):
-            rows = segments.queryset(segment.unit, segment.filters).order_by()
+            rows = _people_of(segment).order_by()
             sql, parameters = rows.values("id").query.sql_with_params()
             branches.append((f"SELECT id FROM ({sql}) AS segment", list(parameters)))  # noqa: S608
     if listed := spec.get("contacts"):
@@ -319,6 +319,17 @@ def _branches(campaign: Campaign, *, with_recipients: bool = True) -> list[_SQL]
         recipients = "SELECT contact_id AS id FROM campaign_recipients WHERE campaign_id = %s AND status = 'pending'"
         branches.append((recipients, [campaign.pk]))
     return branches
+
+
+def _people_of(segment: Segment) -> QuerySet[Contact]:
+    """Raises InvalidFilter in words for whoever sees the campaign, not the segment."""
+    try:
+        return segments.queryset(segment.unit, segment.filters)
+    except segments.InvalidFilter as error:
+        sentence = _(
+            "The segment “%(name)s” asks for something that was deleted. Mend it, or choose again who gets it."
+        )
+        raise segments.InvalidFilter(error.position, error.part, sentence % {"name": segment.name}) from error
 
 
 _WITH_TAG = "SELECT contact_id AS id FROM contact_tags b WHERE unit_id = %s AND tag_id = %s"
@@ -332,7 +343,7 @@ SELECT kept_id FROM contact_merges WHERE unit_id = %s AND absorbed_id = ANY(%s::
 
 
 def _listed(unit_id: UUID, ids: list[str]) -> _SQL:
-    """Those of a list; whoever has been merged into another is that one."""
+    """Those of a list; a merged contact counts as the one it became."""
     return _LISTED, [unit_id, ids, unit_id, ids]
 
 

@@ -59,7 +59,7 @@ LATELY = "exclude_contacted_within_days"
 
 
 def start_due() -> int:
-    """Start scheduled campaigns whose time has come, also when nobody was there at that time; the number of them."""
+    """Start scheduled campaigns whose time has come, however long ago; the number of them."""
     due = Campaign.objects.filter(status=C.SCHEDULED, scheduled_at__lte=ClockNow()).values_list("pk", flat=True)
     return sum(sum(trouble.apart("start", [pk], lambda ids: _start(*ids))) for pk in due)
 
@@ -259,7 +259,7 @@ def _locked(recipient_ids: list[UUID]) -> set[UUID]:
 
 
 def _conversations(work: _Pass, ready: list[Next]) -> dict[tuple[UUID, UUID], UUID]:
-    """The conversation by campaign and contact, made where there is none. Raises IntegrityError for who is gone."""
+    """The conversation by campaign and contact, made where there is none. Raises IntegrityError if somebody is gone."""
     known = {one.contact_id: one.conversation_id for one in ready}
     missing = {one.contact_id: work.campaigns[one.campaign_id].unit_id for one in ready if not one.conversation_id}
     if missing:

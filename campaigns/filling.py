@@ -1,6 +1,6 @@
 """An audience becomes recipients: in slices, so that a million people take bounded memory, and anybody else a turn.
 
-Each slice is a transaction under the lock of the campaign's row: who was killed in the middle of one has done nothing
+Each slice is a transaction under the lock of the campaign's row: a worker killed in the middle of one has done nothing
 of it, and the next goes on behind the one before. Pausing and cancelling act between two. Sending begins meanwhile.
 """
 

@@ -1,4 +1,4 @@
-"""When the campaigns of a number send, reckoned ahead: day by day, so that a million people take as long as ten."""
+"""When the campaigns of a number will send, worked out day by day, so that a million people take as long as ten."""
 
 import math
 from collections import defaultdict
@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from campaigns.standing import AHEAD
 from messaging.pace import Pace
 
-# Nobody plans further ahead, and who would take longer needs another plan.
+# Nobody plans further ahead; a campaign that would take longer needs another plan.
 HORIZON = timedelta(days=3 * 365)
 
 

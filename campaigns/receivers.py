@@ -129,13 +129,13 @@ WHERE k.id = answered.campaign_id AND k.interval_seconds IS NOT NULL
 
 @receiver(contacts_wrote)
 def note_replies(sender: Any, wrote: list[tuple[UUID, datetime]], **kwargs: Any) -> list[live.Change]:
-    """Who writes after a campaign message has replied to it: to the latest of the last days."""
+    """Whoever writes after a campaign message has replied to it: to the latest of the last days."""
     return _note("replied_at", wrote)
 
 
 @receiver(contacts_opted_out)
 def note_opt_outs(sender: Any, opted_out: list[tuple[UUID, datetime]], **kwargs: Any) -> list[live.Change]:
-    """Who opts out after a campaign message did so because of it: of the latest of the last days."""
+    """Whoever opts out after a campaign message did so because of it: of the latest of the last days."""
     return _note("opted_out_at", opted_out)
 
 

@@ -270,7 +270,7 @@ def rehearse(campaign: Campaign, *, finish_by: datetime | None = None) -> Rehear
 
 
 def _left(campaign: Campaign) -> tuple[Tally, QuerySet[Contact]]:
-    """Who has not got it yet and shall."""
+    """Those who have not got it yet, and are to."""
     if _has_its_people(campaign):
         figures = results(campaign)
         left = figures.figures.pending + figures.figures.queued

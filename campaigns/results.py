@@ -31,7 +31,7 @@ BY_HOURS = timedelta(days=3)
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts of people. Who has read counts as delivered and sent as well; `sent` is certain, `uncertain` is not."""
+    """Counts of people. Who has read it counts as delivered and sent as well; `sent` is certain, `uncertain` is not."""
 
     total: int = 0
     pending: int = 0

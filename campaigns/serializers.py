@@ -336,22 +336,11 @@ class RehearsalSerializer(serializers.Serializer[Any]):
 # What came of it
 
 
-class FiguresSerializer(serializers.Serializer[Any]):
+class FiguresSerializer(ProgressSerializer):
     """People; who has read counts as delivered and sent as well."""
 
-    total = serializers.IntegerField()
-    pending = serializers.IntegerField()
-    queued = serializers.IntegerField()
-    sending = serializers.IntegerField()
-    sent = serializers.IntegerField()
-    delivered = serializers.IntegerField()
-    read = serializers.IntegerField()
     replied = serializers.IntegerField()
     opted_out = serializers.IntegerField()
-    failed = serializers.IntegerField()
-    uncertain = serializers.IntegerField()
-    skipped = serializers.IntegerField()
-    cancelled = serializers.IntegerField()
 
 
 class RatesSerializer(serializers.Serializer[Any]):

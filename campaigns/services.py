@@ -305,9 +305,10 @@ class CampaignService:
 
         return self._move(C.CANCELLED, _("This campaign has ended already."), then=end, finished_at=ClockNow())
 
-    def retry_failed(self) -> int:
+    def retry_failed(self, *, at_most: int | None = None) -> int:
         """Have those tried again whose message certainly was not sent; the number of them. Raises NotPossible.
 
+        `at_most`: how many were confirmed; when they are more, nobody is.
         Also those who were left out because an earlier message to them was unsettled, once it is settled.
         Not those that are uncertain, or were before they were given up, unless a person has said that it was not sent:
         they may have it. A person has such a message sent again one by one (`messaging.settling`). A campaign that is
@@ -322,6 +323,8 @@ class CampaignService:
             count = self.may_be_retried().update(status=R.PENDING, error_message=None)
             if not count:
                 raise NotPossible(_("Nobody failed in a way that allows another try."))
+            if at_most is not None and count > at_most:
+                raise editions.Changed
             if locked.status == C.COMPLETED:
                 Campaign.objects.filter(pk=locked.pk).move_to(
                     C.PROCESSING, finished_at=None, status_reason="", archived_at=None

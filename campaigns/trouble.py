@@ -1,6 +1,6 @@
 """A campaign that raises, whatever it is, delays itself alone; when it goes on raising it is stopped, and says so.
 
-How long it rests is kept in the memory of the process: who is started anew tries at once, which does no harm.
+How long it rests is kept in the memory of the process: a new process tries at once, which does no harm.
 """
 
 import time

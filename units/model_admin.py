@@ -1,15 +1,19 @@
 """What the admin pages of all apps have in common."""
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.core.exceptions import FieldError, ValidationError
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
@@ -24,7 +28,8 @@ class CappedPaginator(Paginator):
     @cached_property
     def count(self) -> int:
         rows: Any = self.object_list
-        return rows[: self.MOST].count()
+        # Nothing is sorted, or computed for each row, only to be counted.
+        return rows.order_by().values("pk")[: self.MOST].count()
 
 
 class ModelAdmin(UnfoldModelAdmin):
@@ -40,6 +45,35 @@ class ModelAdmin(UnfoldModelAdmin):
     show_facets = ShowFacets.NEVER
     warn_unsaved_form = True
     paginator: Any = CappedPaginator
+    # Each says whose time it tells.
+    list_after_template = change_form_after_template = "admin/units/time_zone.html"
+    # From a row to the zone of its unit; whatever has none is told in the installation's.
+    zone_of_row = "unit__time_zone"
+
+    def get_urls(self) -> Any:
+        """The pages of one row, its dialogs with them, tell and take times as the clocks of its unit show them."""
+        patterns = super().get_urls()
+        for pattern in patterns:
+            if "<path:object_id>" in str(pattern.pattern):
+                pattern.callback = self._by_its_clocks(pattern.callback)
+        return patterns
+
+    def _by_its_clocks(self, view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def shown(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            with timezone.override(self._zone(kwargs["object_id"])):
+                answer = view(request, *args, **kwargs)
+                # Django would do it later, by other clocks.
+                return answer.render() if isinstance(answer, TemplateResponse) else answer
+
+        return shown
+
+    def _zone(self, object_id: str) -> str | None:
+        rows: Any = self.model._base_manager
+        try:
+            return rows.filter(pk=object_id).values_list(self.zone_of_row, flat=True).first()
+        except (FieldError, ValidationError, ValueError):
+            return None
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -95,7 +129,10 @@ class ModelAdmin(UnfoldModelAdmin):
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """For rows that only the system writes."""
+    """For rows that only the system writes, of which there are soon millions: found by filters, newest first."""
+
+    # By a column without an index, all of them would be read and sorted. None, where they are few: by any column.
+    sortable_by: Any = []
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

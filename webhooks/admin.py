@@ -35,6 +35,7 @@ EVENT_CHIPS = {
 
 @admin.register(WebhookEvent)
 class WebhookEventAdmin(ReadOnlyAdmin):
+    zone_of_row = "connection__unit__time_zone"
     list_display = [
         "created_at",
         "event",
@@ -138,6 +139,7 @@ def _told(sentence: str) -> str:
 class CompletenessAdmin(ReadOnlyAdmin):
     """How complete each number's messages are, and when that is looked at next."""
 
+    sortable_by = None
     list_display = ["connection", "complete_since", "heard_at", "checked_until", "next_check", "attempts", "last_error"]
     list_filter = [("connection", AutocompleteSelectFilter)]
     list_select_related = ["connection__unit"]

@@ -112,7 +112,8 @@ class CampaignActions(ModelAdmin):
         dialog={
             "title": _("Cancel the campaign?"),
             "form_class": CancelDialog,
-            "form_submit_text": _("Cancel the campaign"),
+            # The button beside it says "Cancel", and means the question.
+            "form_submit_text": _("Yes, cancel the campaign"),
         },
     )
     def cancel(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
@@ -172,7 +173,10 @@ class CampaignActions(ModelAdmin):
         },
     )
     def retry_failed(self, request: HttpRequest, form: BaseDialogForm, object_id: str) -> HttpResponse:
-        return self._do(request, object_id, CampaignService.retry_failed, _("They are tried again."))
+        shown = form.cleaned_data["people"]
+        return self._do(
+            request, object_id, lambda service: service.retry_failed(at_most=shown), _("They are tried again.")
+        )
 
     @action(
         description=_("Clone"),
@@ -220,7 +224,7 @@ class CampaignActions(ModelAdmin):
     def show_results(self, request: HttpRequest, object_id: str) -> HttpResponse:
         campaign = self.object_or_404(request, object_id)
         told = results(campaign)
-        context = results_context(told, campaign.unit.time_zone)
+        context = results_context(told)
         context |= {"skipped": reasons(told.skipped), "failed": reasons(told.failed)}
         return self._page(request, campaign, "results", _("Results"), context)
 

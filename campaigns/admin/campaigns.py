@@ -1,13 +1,15 @@
 """Admin of a campaign: written, rehearsed, started and steered, with its results."""
 
+from contextlib import suppress
 from typing import Any, cast
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
 from django.urls import path
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
@@ -31,7 +33,7 @@ from campaigns.models import Campaign, CampaignRecipient, CampaignStatus, Campai
 from campaigns.outlook import outlook
 from campaigns.services import CampaignService
 from messaging.models import ContactImport, Segment, Tag
-from units.models import User
+from units.models import Unit, User
 
 CAMPAIGN_CHIPS = {
     CampaignStatus.DRAFT.value: "default",
@@ -156,6 +158,8 @@ class VariantInline(StackedInline):
 
 
 AUDIENCE = ["everyone", "tags", "segments", "from_import", "phones", "exclude_tags", "exclude_contacted_within_days"]
+# What is told of its life, as far as it has come.
+HISTORY = ["created_by", "created_at", "scheduled_at", "started_at", "finished_at", "status_reason", "archived_at"]
 
 
 @admin.register(Campaign)
@@ -188,30 +192,12 @@ class CampaignAdmin(CampaignActions):
             _("When"),
             {
                 "fields": ["scheduled_at", ("ends_at", "interval_seconds")],
-                "description": _("Without a time it stays a draft, until you start it on its page."),
+                "description": _(
+                    "Times are those of the unit, wherever you are. Without a time to send it stays a draft, until you"
+                    " start it on its page."
+                ),
             },
         ),
-    ]
-    fieldsets = [
-        (None, {"fields": [("status", "unit"), "progress_detail", "name", "content", "file_link"]}),
-        (
-            _("History"),
-            {
-                "fields": [
-                    ("created_by", "created_at"),
-                    ("scheduled_at", "started_at"),
-                    ("finished_at", "status_reason"),
-                    "archived_at",
-                ]
-            },
-        ),
-    ]
-    # While it may be changed.
-    change_fieldsets = [
-        (None, {"fields": [("status", "unit"), "progress_detail", "name", "content", "file_link", "file"]}),
-        (None, {"fields": [("weight", "opt_out_line"), ("ends_at", "interval_seconds")]}),
-        (_("Recipients"), {"fields": [name for name in AUDIENCE if name != "phones"]}),
-        fieldsets[1],
     ]
     actions_detail = [
         "start",
@@ -242,7 +228,17 @@ class CampaignAdmin(CampaignActions):
     def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
         if obj is None:
             return self.add_fieldsets
-        return self.change_fieldsets if obj.status in EDITABLE else self.fieldsets
+        about = [("status", "unit"), "progress_detail", "name", "content"]
+        about += ["file_link"] if obj.attachment_id else []
+        history = (_("History"), {"fields": [name for name in HISTORY if getattr(obj, name)]})
+        if obj.status not in EDITABLE:
+            return [(None, {"fields": about}), history]
+        return [
+            (None, {"fields": [*about, "file"]}),
+            (None, {"fields": [("weight", "opt_out_line"), ("ends_at", "interval_seconds")]}),
+            (_("Recipients"), {"fields": [name for name in AUDIENCE if name != "phones"]}),
+            history,
+        ]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         """What was sent is not written any more: nothing to save."""
@@ -286,6 +282,15 @@ class CampaignAdmin(CampaignActions):
             return HttpResponseClientRefresh()
         return HttpResponse(self.progress_detail(campaign))
 
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """What is typed is meant by the clocks of the unit that is chosen."""
+        zone = None
+        with suppress(ValidationError):
+            chosen = Unit.objects.filter(pk=request.POST.get("unit", ""))
+            zone = chosen.values_list("time_zone", flat=True).first()
+        with timezone.override(zone):
+            return super().add_view(request, *args, **kwargs)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return CampaignChangeList
 
@@ -296,19 +301,7 @@ class CampaignAdmin(CampaignActions):
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> list[str]:
         if obj is None:
             return []
-        fixed = [
-            "status",
-            "unit",
-            "progress_detail",
-            "created_by",
-            "created_at",
-            "scheduled_at",
-            "started_at",
-            "finished_at",
-            "status_reason",
-            "archived_at",
-            "file_link",
-        ]
+        fixed = ["status", "unit", "progress_detail", "file_link", *HISTORY]
         return fixed if obj.status in EDITABLE else [*fixed, "name", "content"]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -374,6 +367,6 @@ class CampaignAdmin(CampaignActions):
         }
         return render_to_string("admin/campaigns/progress_detail.html", context | shares(progress))
 
-    @display(description=_("file"))
+    @display(description=_("file it has"))
     def file_link(self, campaign: Campaign) -> str:
-        return str(campaign.attachment) if campaign.attachment else "–"
+        return str(campaign.attachment)

@@ -17,6 +17,7 @@ from campaigns.models import Campaign, RecipientStatus
 from campaigns.rehearsal import timing
 from campaigns.services import CampaignService
 from messaging.contacts.segments import InvalidFilter
+from messaging.holds import hold_of_campaigns
 
 # To more people than these nothing goes without their number being typed.
 TYPED_ABOVE = 1_000
@@ -113,9 +114,11 @@ class StartDialog(StatedDialog):
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         context = super().get_before_template_context(request, object_id)
         if self.campaign is not None and self.number and hasattr(self.campaign.unit, "connection"):
-            # It starts now, whenever it was scheduled for.
+            context["hold"] = hold = hold_of_campaigns(self.campaign.unit.connection)
+            # It starts now, whenever it was scheduled for. When a number is back nobody knows.
             self.campaign.scheduled_at = None
-            context["ends_at"] = timing(self.campaign, self.number).last_at
+            if hold is None or hold.until:
+                context["ends_at"] = timing(self.campaign, self.number).last_at
         return context
 
 
@@ -135,20 +138,31 @@ class ResumeDialog(StatedDialog):
         return super().asks_to_type() and bool(self.coming)
 
 
-class RetryDialog(CampaignDialog):
+class RetryDialog(StatedDialog):
     what = "retry"
 
     def count(self, campaign: Campaign) -> int:
         return CampaignService(campaign).may_be_retried().count()
 
+    def asks_to_type(self) -> bool:
+        # They were confirmed when it started.
+        return False
+
 
 class CancelDialog(CampaignDialog):
+    """Asked once, whatever changes meanwhile: stopping must not be put off."""
+
     what = "cancel"
+
+    def count(self, campaign: Campaign) -> int:
+        if campaign.started_at is None:
+            return content.tally(campaign).people
+        return super().count(campaign) + audience.still_to_come(campaign)
 
     def get_before_template_context(self, request: HttpRequest, object_id: Any = None) -> dict[str, Any]:
         context = super().get_before_template_context(request, object_id)
         if self.campaign is not None:
-            context["handled"] = self.campaign.progress()["total"] - (self.number or 0)
+            context["handled"] = self.campaign.progress()["total"] - CampaignDialog.count(self, self.campaign)
         return context
 
 

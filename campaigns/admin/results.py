@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format, number_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
@@ -15,11 +15,11 @@ OF_TEXTS = ("total", "sent", "delivered", "read", "replied", "opted_out", "faile
 OF_TIMES = ("sent", "delivered", "read", "replied")
 
 
-def results_context(told: Results, time_zone: str) -> dict[str, Any]:
-    """`figures`: {label, people, share} each; `texts`, `over_time`: {first, names, lines}. Times in `time_zone`."""
-    zone, shown = ZoneInfo(time_zone), "SHORT_DATE_FORMAT" if told.step == "day" else "SHORT_DATETIME_FORMAT"
+def results_context(told: Results) -> dict[str, Any]:
+    """`figures`: {label, people, share} each; `texts`, `over_time`: {first, names, lines}."""
+    shown = "SHORT_DATE_FORMAT" if told.step == "day" else "SHORT_DATETIME_FORMAT"
     texts = [(one.label, one.figures) for one in told.variants if one.label]
-    times = [(date_format(one.at.astimezone(zone), shown), one.figures) for one in told.over_time]
+    times = [(date_format(localtime(one.at), shown), one.figures) for one in told.over_time]
     names, rates = _names(), told.figures.rates
     return {
         "figures": [

@@ -45,6 +45,16 @@ def test_the_audience_is_counted_before_it_starts(page: Client, campaign: Campai
     assert "Nobody would get it" in asked(page, campaign, "start")
 
 
+def test_no_end_is_promised_while_the_number_is_away(page: Client, rows: Rows, campaign: Campaign) -> None:
+    CampaignRecipient.objects.update(message=None, status=RecipientStatus.PENDING)
+    for name, promise in (("start", "It should end"), ("rehearse", "Last message")):
+        assert promise not in asked(page, campaign, name)
+        assert "disconnected" in asked(page, campaign, name)
+    WhatsAppConnection.objects.update(status="connected")
+    for name, promise in (("start", "It should end"), ("rehearse", "Last message")):
+        assert promise in asked(page, campaign, name)
+
+
 def test_many_people_are_typed(page: Client, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dialogs, "TYPED_ABOVE", 0)
     answer = stated(page, address(campaign, "start"))
@@ -73,6 +83,20 @@ def test_each_step_says_for_how_many(
     Campaign.objects.update(status=status)
     CampaignRecipient.objects.update(status=RecipientStatus(of_recipient))
     assert sentence in asked(page, campaign, name)
+
+
+def test_whoever_failed_since_is_asked_about_before_another_try(page: Client, rows: Rows, campaign: Campaign) -> None:
+    Campaign.objects.update(status="paused")
+    CampaignRecipient.objects.update(status=RecipientStatus.FAILED, error_message="refused")
+    answer = stated(page, address(campaign, "retry_failed"))
+    other = contact_by_phone(rows.unit, "+5511912000077")
+    CampaignRecipient.objects.create(unit=rows.unit, campaign=campaign, contact=other, status=RecipientStatus.FAILED)
+    again = page.post(address(campaign, "retry_failed"), answer)
+    assert campaign.recipients.filter(status=RecipientStatus.FAILED).count() == 2
+    assert "2 people are tried again." in again.text
+    assert 'role="alert"' in again.text
+    page.post(address(campaign, "retry_failed"), stated(page, address(campaign, "retry_failed")))
+    assert campaign.recipients.filter(status=RecipientStatus.PENDING).count() == 2
 
 
 def test_whoever_came_with_an_import_can_be_chosen(page: Client, rows: Rows, campaign: Campaign) -> None:

@@ -15,7 +15,7 @@ from campaigns import audience
 from campaigns.models import Campaign, CampaignVariant
 from messaging.models import Contact, Tag
 from tests.admin.conftest import Rows, stated
-from units.models import Unit, User
+from units.models import Unit, User, WhatsAppConnection
 from units.services import create_unit
 
 
@@ -188,10 +188,30 @@ def test_the_results_compare_texts_and_hours_in_the_units_zone(page: Client, row
 def test_the_rehearsal_tells_times_in_the_units_zone(page: Client, rows: Rows) -> None:
     rows.campaign.recipients.update(message=None, status="pending")
     Unit.objects.update(time_zone="Pacific/Kiritimati")
+    WhatsAppConnection.objects.update(status="connected")
     answer = page.get(reverse("admin:campaigns_campaign_rehearse", args=[rows.campaign.pk]))
     first = answer.context["rehearsal"].timing.first_at
     with timezone.override("Pacific/Kiritimati"):
         assert date_format(timezone.localtime(first), "SHORT_DATETIME_FORMAT") in answer.text
+
+
+def test_times_are_typed_and_told_by_the_clocks_of_the_unit(page: Client, rows: Rows) -> None:
+    Unit.objects.update(time_zone="Pacific/Kiritimati")  # UTC+14, where the staff is not.
+    at = datetime(2031, 5, 4, 19, 0, tzinfo=UTC)
+    typed = {"scheduled_at_0": "2031-05-05", "scheduled_at_1": "09:00", "phones": "21987654321"}
+    page.post(reverse("admin:campaigns_campaign_add"), new_campaign(rows, **typed))
+    made = Campaign.objects.get(name="Sale")
+    assert made.scheduled_at == at
+    shown = page.get(reverse("admin:campaigns_campaign_change", args=[made.pk])).text
+    # "Pode", where a word of ours is taken for the month.
+    assert "5 de Maio de 2031 às 09:00" in shown
+    assert "Pacific/Kiritimati" in shown
+    assert "Pacific/Kiritimati" in page.get(reverse("admin:campaigns_campaign_schedule", args=[rows.campaign.pk])).text
+    act(page, rows.campaign, "schedule", at="2031-05-05T09:00")
+    rows.campaign.refresh_from_db()
+    assert rows.campaign.scheduled_at == at
+    # Of all units, by nobody's clocks but the installation's.
+    assert "America/Sao_Paulo" in page.get(reverse("admin:campaigns_campaign_changelist")).text
 
 
 def test_the_recipients_are_a_file(page: Client, rows: Rows) -> None:

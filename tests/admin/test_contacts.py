@@ -145,7 +145,7 @@ def test_every_example_is_a_filter(page: Client, rows: Rows) -> None:
         AttributeDefinition.objects.create(unit=rows.unit, key=f"of_{kind}", name=kind, kind=kind)
     told = ",".join(one.as_json for one in examples_for(rows.unit))
     page.post(reverse("admin:messaging_segment_add"), {"unit": rows.unit.pk, "name": "All", "filters": f"[{told}]"})
-    assert len(Segment.objects.get(name="All").filters) == len(examples_for(rows.unit)) == 13
+    assert len(Segment.objects.get(name="All").filters) == len(examples_for(rows.unit)) == 14
 
 
 def test_a_segment_of_everybody_has_no_filters(page: Client, rows: Rows) -> None:

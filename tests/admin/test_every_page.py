@@ -100,6 +100,18 @@ def test_thirty_rows_take_as_many_queries_as_one(page: Client, rows: Rows) -> No
     assert {name: queries(page, address) for name, address in pages.items()} == one
 
 
+def test_a_list_of_millions_is_not_sorted_whole(page: Client, rows: Rows) -> None:
+    """Neither by a column without an index, nor only to be counted."""
+    names = {"Contact", "Conversation", "Message", "CampaignRecipient", "OptOut", "WebhookEvent", "AuditEntry"}
+    for model in (model for model in MODELS if model.__name__ in names):
+        with CaptureQueriesContext(connection) as asked:
+            assert "?o=" not in page.get(url(model, "changelist")).text
+        counts = [query["sql"] for query in asked if "COUNT(*)" in query["sql"]]
+        assert counts
+        assert not [sql for sql in counts if "ORDER BY" in sql]
+    assert "?o=" in page.get(url(type(rows.unit), "changelist")).text
+
+
 @pytest.mark.parametrize(
     "name", ["Unit", "User", "Contact", "Conversation", "Message", "Campaign", "WhatsAppConnection"]
 )

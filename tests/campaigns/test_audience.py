@@ -17,7 +17,7 @@ from crm_whatsapp.db import ClockNow
 from messaging import merging, people
 from messaging.contacts import tags
 from messaging.models import Contact, ContactAddress, ContactImport, Message, Segment, Tag
-from tests.factories import contact, group, opt_out
+from tests.factories import contact, group, opt_out, tag
 from units.models import Unit
 from units.services import create_unit
 
@@ -25,13 +25,6 @@ pytestmark = pytest.mark.django_db
 
 C = CampaignStatus
 R = RecipientStatus
-
-
-def tag(unit: Unit, name: str, *contacts: Contact) -> Tag:
-    made = Tag.objects.create(unit=unit, name=name)
-    for one in contacts:
-        made.contact_tags.create(unit=unit, contact=one)
-    return made
 
 
 def to(unit: Unit, **spec: Any) -> Campaign:

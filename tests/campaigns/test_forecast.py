@@ -1,4 +1,4 @@
-"""What the forecast reckons, against sums done by hand. Against campaigns that really run: test_simulated.py."""
+"""What the forecast works out, against sums done by hand. Against campaigns that really run: test_simulated.py."""
 
 import time as clock
 from dataclasses import replace
@@ -12,7 +12,7 @@ from messaging.pace import Pace
 
 # A Monday, 09:00 in São Paulo.
 MONDAY = datetime(2026, 11, 23, 12, tzinfo=UTC)
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(autouse=True)

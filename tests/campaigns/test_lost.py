@@ -10,21 +10,14 @@ from campaigns.filling import fill_audiences, fill_slice
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
 from campaigns.services import CampaignService, NotPossible
 from messaging.contacts import tags
-from messaging.models import Contact, Message, Segment, Tag
-from tests.factories import campaign, contact
+from messaging.models import Message, Segment, Tag
+from tests.factories import campaign, contact, tag
 from units.models import Unit
 
 pytestmark = pytest.mark.django_db
 
 C = CampaignStatus
 R = RecipientStatus
-
-
-def tag(unit: Unit, name: str, *contacts: Contact) -> Tag:
-    made = Tag.objects.create(unit=unit, name=name)
-    for one in contacts:
-        made.contact_tags.create(unit=unit, contact=one)
-    return made
 
 
 def leaving_out(unit: Unit, *, everyone: bool = False) -> tuple[Campaign, Tag]:

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesDropdownFilter, RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
@@ -42,7 +43,7 @@ class ApiTokenAdmin(ModelAdmin):
             return list(self.fields)
         return ["user", "unit", "name", "prefix", "may", "expires_at", "last_used_at", "revoked_at", "created_by"]
 
-    @display(description=_("may"))
+    @display(description=pgettext_lazy("token", "may"))
     def may(self, token: ApiToken) -> str:
         return ", ".join(str(Action(scope).label) for scope in token.scopes)
 

@@ -104,7 +104,7 @@ class WhatsAppConnectionAdmin(ModelAdmin):
         return super().get_queryset(request).select_related("unit")
 
     def get_fieldsets(self, request: HttpRequest, obj: WhatsAppConnection | None = None) -> Any:
-        """Codes only for whoever may connect the number: who scans one ties a phone to the unit."""
+        """Codes only for those who may connect the number: scanning one ties a phone to the unit."""
         sections = super().get_fieldsets(request, obj)
         if self.has_act_permission(request):
             return sections

@@ -64,7 +64,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         return fields if request.user.is_superuser else [*fields, "is_staff", "is_superuser", "groups"]
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Whose password one sets, by his rights one acts: those of other staff are a superuser's to change."""
+        """Setting a password lets one act with that person's rights: other staff's are a superuser's to change."""
         if isinstance(obj, User):
             # A program acts by tokens alone: with a password it would log in.
             if obj.is_integration:

@@ -43,6 +43,7 @@ class MembershipInline(TabularInline):
 class UnitAdmin(ModelAdmin):
     list_display = ["name", "connection_status", "phone_number", "people", "time_zone", "created_at"]
     list_filter = [("connection__status", ChoicesDropdownFilter)]
+    zone_of_row = "time_zone"
     list_select_related = ["connection"]
     ordering = ["name", "id"]
     search_fields = ["name", "connection__phone_number"]

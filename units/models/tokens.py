@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from crm_whatsapp.db import ClockNow, UUIDPrimaryKeyModel
 from units.crypto import sha256
@@ -47,7 +48,7 @@ class ApiToken(UUIDPrimaryKeyModel):
     sha256 = models.BinaryField(max_length=32, unique=True)
     scopes = ArrayField(
         models.CharField(max_length=24, choices=Action),
-        verbose_name=_("may"),
+        verbose_name=pgettext_lazy("token", "may"),
         default=list,
         help_text=_("What the role of the person does not allow stays forbidden."),
     )
