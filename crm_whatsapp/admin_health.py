@@ -23,7 +23,7 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from attention.finding import away
+from attention.kinds import Disconnected
 from attention.models import Episode
 from campaigns.admin.campaigns import bar
 from campaigns.models import Campaign, CampaignStatus
@@ -102,7 +102,7 @@ def _numbers() -> list[Tile]:
     every = WhatsAppConnection.objects.aggregate(
         connected=Count("pk", filter=connected), never=Count("pk", filter=~connected & Q(phone_number=""))
     )
-    lost = away().count()
+    lost = Disconnected().rows().count()
     return [
         Tile(
             "connected",

@@ -3,7 +3,9 @@
 from math import ceil
 from typing import Any
 
+import structlog
 from django.core.exceptions import (
+    ObjectDoesNotExist,
     PermissionDenied,
     RequestDataTooBig,
     SuspiciousOperation,
@@ -21,6 +23,8 @@ from rest_framework.exceptions import APIException, NotFound, ParseError
 from rest_framework.exceptions import PermissionDenied as Forbidden
 
 from crm_whatsapp.api import Busy, TooLarge
+
+log = structlog.get_logger(__name__)
 
 # Where the API begins: there, an answer is never a page.
 PREFIXES = ("/units", "/api/")
@@ -51,6 +55,10 @@ class Errors(ExceptionHandler):
         if isinstance(exc, PermissionDenied) and exc.args:
             # It says what is missing; those who may not even know that something is there got a 404.
             return Forbidden(str(exc))
+        if isinstance(exc, ObjectDoesNotExist):
+            # It was there when the request began.
+            log.info("gone_meanwhile", what=str(exc))
+            return NotFound()
         if isinstance(exc, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
             return TooLarge()
         if isinstance(exc, OperationalError) and isinstance(exc.__cause__, LockNotAvailable | DeadlockDetected):

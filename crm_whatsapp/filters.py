@@ -14,7 +14,7 @@ from rest_framework.request import Request
 
 
 class Filters(DjangoFilterBackend):
-    """Filters of django-filter. A name that is none is refused: a list that ignored it would be the list of all."""
+    """Filters of django-filter. An unknown name is refused: a list that ignored it would be the list of all."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> QuerySet[Any]:
         """Raises ValidationError for values that say nothing, and for names that are no filter."""

@@ -186,7 +186,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    # Puts its answer in the place of the log-in page's, for who has to wait.
+    # Replaces the log-in page for anyone who has to wait.
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -277,7 +277,7 @@ STORAGES: dict[str, dict[str, Any]] = {
     # Whoever loads a file once more writes over what is there (messaging.media.storage).
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"allow_overwrite": True}},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "crm_whatsapp.static_files.HashedStaticFiles"
         if not DEBUG
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },

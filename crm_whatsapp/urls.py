@@ -40,6 +40,9 @@ urlpatterns = [
         ),
         name="api-docs",
     ),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
+    path("app", RedirectView.as_view(pattern_name="console:home")),
+    path("app/u/<uuid:unit_id>", RedirectView.as_view(pattern_name="console:inbox")),
     path("app/", include("console.urls")),
 ]

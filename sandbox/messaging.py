@@ -3,14 +3,13 @@
 import asyncio
 import base64
 import random
-import re
-import secrets
 import time
 from typing import Any
 
 from sandbox.contents import WITHOUT_CONTEXT
 from sandbox.errors import DropConnection, EvolutionError, NeverAnswer, license_required
 from sandbox.numbers import GROUP, LID, SHORTEST_NUMBER, create_jid, filed_as, phone_of
+from sandbox.records import as_sent_poll, context_info, describe, device_of, file_of, kind_of, phone_key
 from sandbox.state import (
     Bubble,
     Chat,
@@ -244,19 +243,10 @@ class Messaging:
         sent_at = int(time.time()) if sent_at is None else sent_at
         if lid and "@" not in lid:
             lid += LID
-        key: Json = {"remoteJid": lid if lid and by_lid else jid}
         if lid:
-            key["remoteJidAlt"] = jid if by_lid else lid
             self._state.phone_of_lid[lid] = jid
-        addressing = "lid" if by_lid or jid.endswith(LID) else "pn"
-        named = {"fromMe": from_me, "id": message_id}
-        if group:
-            # As baileys-messages.upsert-in-group-text-lid.json: who spoke stands where the chat stands elsewhere.
-            who = {f"participant{name.removeprefix('remoteJid')}": value for name, value in key.items()}
-            key = {"remoteJid": group, **named, **who, "addressingMode": addressing}
-            jid = group
-        else:
-            key |= {**named, "participant": "", "addressingMode": addressing}
+        key = phone_key(message_id, jid, lid, by_lid=by_lid, from_me=from_me, group=group)
+        jid = group or jid
         record: Json = {
             "id": row_id(),
             "key": key,
@@ -379,28 +369,6 @@ class Messaging:
         return instance.state == "open" and self._state.instances.get(instance.name) is instance
 
 
-def as_sent_poll(record: Json) -> None:
-    """A poll that the gateway sends has its secret, and its context with that (baileys-sendPoll.json)."""
-    part = record["message"]["pollCreationMessageV3"]
-    part.pop("contextInfo", None)
-    secret = {str(position): byte for position, byte in enumerate(secrets.token_bytes(32))}
-    beside = {"messageSecret": secret, "contextInfo": record.pop("contextInfo")}
-    record["message"] = {"messageContextInfo": beside, "pollCreationMessageV3": part}
-
-
-def context_info(now: int) -> Json:
-    """contextInfo of a message sent through the gateway.
-
-    The setting's time is 48 h before the message's in every recording.
-    """
-    return {
-        "mentionedJid": [],
-        "groupMentions": [],
-        "ephemeralSettingTimestamp": {"low": now - 172_800, "high": 0, "unsigned": False},
-        "disappearingMode": {"initiator": 0},
-    }
-
-
 def show_receipt(chat: Chat, message_id: str, status: str) -> None:
     """Move the ticks of one bubble forward."""
     for bubble in reversed(chat.bubbles):
@@ -408,57 +376,3 @@ def show_receipt(chat: Chat, message_id: str, status: str) -> None:
             if BUBBLE_RANK[status] > BUBBLE_RANK[bubble.status]:
                 bubble.status = status
             return
-
-
-def kind_of(content: Json) -> str:
-    """The member that says what a WhatsApp message object is."""
-    return next(name for name in content if name != "messageContextInfo")
-
-
-def file_of(content: Json) -> str:
-    """The type of the file that is in a WhatsApp message object; empty without one."""
-    part = content[kind_of(content)]
-    return str(part["mimetype"]) if isinstance(part, dict) and "mediaKey" in part else ""
-
-
-def describe(content: Json) -> str:
-    """A WhatsApp message object in one line, as a phone's chat list shows it."""
-    kind = kind_of(content)
-    part = content[kind]
-    if kind == "conversation":
-        return str(part)
-    if not isinstance(part, dict):
-        return kind
-    labels = {
-        "imageMessage": "📷 Foto",
-        "videoMessage": "🎥 Vídeo",
-        "audioMessage": "🎤 Áudio",
-        "documentMessage": "📄 Documento",
-    }
-    labels |= {
-        "locationMessage": "📍 Localização",
-        "liveLocationMessage": "📍 Localização em tempo real",
-        "contactMessage": "👤 Contato",
-        "contactsArrayMessage": "👤 Contatos",
-        "pollCreationMessageV3": "📊 Enquete",
-        "reactionMessage": "Reação",
-        "stickerMessage": "Figurinha",
-    }
-    if kind == "ephemeralMessage":
-        return f"⏱ {describe(part['message'])}"
-    if kind == "extendedTextMessage":
-        return str(part.get("text"))
-    detail = part.get("caption") or part.get("fileName") or part.get("name") or part.get("text")
-    detail = detail or part.get("displayName")
-    return ": ".join(str(word) for word in (labels.get(kind, kind), detail) if word)
-
-
-def device_of(message_id: str) -> str:
-    """``source``, guessed from the id as Baileys does."""
-    if re.fullmatch(r"3A.{18}", message_id):
-        return "ios"
-    if re.fullmatch(r"3E.{20}", message_id):
-        return "web"
-    if re.fullmatch(r".{21}|.{32}", message_id):
-        return "android"
-    return "desktop" if re.fullmatch(r"3F.*|.{18}", message_id) else "unknown"

@@ -10,8 +10,9 @@ from starlette.routing import BaseRoute, Route
 from sandbox import contents
 from sandbox.changes import CALL_STATUSES, Changes, key_of
 from sandbox.media import DEFAULT_MIMETYPES, media_content
-from sandbox.messaging import BUBBLE_STATUS, Messaging, file_of
+from sandbox.messaging import BUBBLE_STATUS, Messaging
 from sandbox.phone_requests import body_of, bytes_in, instance_of, int_in, jid_of, require_paired, text_in
+from sandbox.records import file_of
 from sandbox.state import Instance, Json, State, StoredMessage, phone_message_id
 from sandbox.webhooks import WebhookSender
 

@@ -146,7 +146,7 @@ class MessageRoutes:
         refuse(problems(call.body, ("key", "reaction"), {"key": "object", "reaction": "string"}))
         key, reaction = call.body["key"], call.body["reaction"]
         refuse(problems(key, ("id", "remoteJid", "fromMe"), {"fromMe": "boolean"}, path="key"))
-        # An emoji is made of symbols, joiners and marks; letters, digits and punctuation are none.
+        # An emoji is made of symbols, joiners and marks; letters, digits and punctuation are not.
         if reaction and any(unicodedata.category(char)[0] in "LNPZC" and char != "\u200d" for char in reaction):
             raise EvolutionError(400, ["Reaction must be a single emoji or empty string"])
         content = {"reactionMessage": {"text": reaction, "key": key, "senderTimestampMs": int(time.time() * 1000)}}

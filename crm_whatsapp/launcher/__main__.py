@@ -1,10 +1,10 @@
-"""The launcher's commands, called by the Makefile:
+"""The launcher's commands, called by the Makefile.
 
 python -m crm_whatsapp.launcher run                            everything, until Ctrl-C
 python -m crm_whatsapp.launcher services                       only PostgreSQL and Valkey, until Ctrl-C
-python -m crm_whatsapp.launcher exec [--ephemeral] -- WORDS    run a command with the servers and their
-variables python -m crm_whatsapp.launcher stop                           stop what runs for this checkout or
-is left over python -m crm_whatsapp.launcher clean                          stop it, and remove its data
+python -m crm_whatsapp.launcher exec [--ephemeral] -- WORDS    run a command with the servers and their variables
+python -m crm_whatsapp.launcher stop                           stop what runs for this checkout or is left over
+python -m crm_whatsapp.launcher clean                          stop it, and remove its data
 """
 
 import argparse

@@ -17,7 +17,7 @@ from crm_whatsapp.launcher.errors import LauncherError
 from crm_whatsapp.launcher.processes import Process
 from crm_whatsapp.launcher.system import kill_group, moments, spawn
 
-# Seconds. Who lives shorter counts as not having started.
+# Seconds. A process that dies sooner counts as not having started.
 QUICK_DEATH = 5.0
 # So many in a row, with the pauses between them some 15 s, and it is not going to start.
 MOST_QUICK_DEATHS = 6

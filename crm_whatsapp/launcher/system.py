@@ -27,7 +27,7 @@ class Owner(NamedTuple):
 
     @classmethod
     def of(cls, directory: Path) -> "Owner":
-        """Who shall run a server whose data lies in `directory`.
+        """The user who is to run a server whose data lies in `directory`.
 
         PostgreSQL refuses to run as root. Started by root, it runs as whoever owns the data, or as `nobody`
         when there is none yet, so that a checkout that was first used by a plain user stays usable by that

@@ -29,7 +29,12 @@ class Command(BaseCommand):
         unit = Unit.objects.of_member(user).first() or shop.make(user, PASSWORD)
         # Always the same, so that every start can print it: only its hash is kept.
         token = f"crm_{salted_hmac('seed_demo', EMAIL).hexdigest()}"
-        known = {"user": user, "name": "seed_demo", "prefix": token[:PREFIX_CHARACTERS], "scopes": list(Action.values)}
+        known = {
+            "user": user,
+            "name": "Demonstração",
+            "prefix": token[:PREFIX_CHARACTERS],
+            "scopes": list(Action.values),
+        }
         ApiToken.objects.get_or_create(sha256=sha256(token), defaults=known)
         self.stdout.write(f"Login    {EMAIL}   {PASSWORD}")
         self.stdout.write(f"Token    {token}")
