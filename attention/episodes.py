@@ -19,8 +19,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from attention import letters
-from attention.finding import Need, needs
-from attention.models import Episode, Kind
+from attention.concern import Need
+from attention.finding import needs
+from attention.kinds import CAN_WAIT, KINDS
+from attention.models import Episode
 from crm_whatsapp.db import ClockNow
 from units import live
 from units.models import Unit
@@ -29,10 +31,6 @@ log = structlog.get_logger(__name__)
 
 # Over means: for so long. A number that comes and goes is one episode, and one e-mail.
 WELL_FOR = timedelta(minutes=5)
-# What waits until there is time: it counts in no badge.
-CAN_WAIT = frozenset({Kind.MEDIA, Kind.WEBHOOK_OFF, Kind.DEAD_LETTERS})
-# Known to those alone who may do something about it.
-_PRIVATE = frozenset({Kind.WEBHOOK_OFF})
 # What is over for so long is forgotten: the page of what was settled shows the latest.
 KEEP = timedelta(days=90)
 # What a mail server says no with, to one letter.
@@ -48,7 +46,7 @@ def count_now(unit_id: UUID) -> int:
 
 def known_to(unit: Unit) -> QuerySet[Episode]:
     """The episodes of `unit`, open and ended, of which the reader (`unit.allowed`) may know."""
-    hidden = [kind for kind in _PRIVATE if letters.ASKS[kind] not in unit.allowed]
+    hidden = [kind for kind, each in KINDS.items() if each.is_private and each.asks not in unit.allowed]
     return Episode.objects.filter(unit=unit).exclude(kind__in=hidden)
 
 
@@ -83,7 +81,7 @@ def _begin(keys: Iterable[tuple[UUID, str, UUID]]) -> list[Episode]:
     again = [just_over[key] for key in keys if key in just_over]
     Episode.objects.filter(pk__in=[row.pk for row in again]).update(ended_at=None)
     new = Episode.objects.bulk_create(
-        Episode(unit_id=unit, kind=kind, object_id=thing, told_at=None if kind in letters.LETTERS else ClockNow())
+        Episode(unit_id=unit, kind=kind, object_id=thing, told_at=None if KINDS[kind].by_mail else ClockNow())
         for unit, kind, thing in keys
         if (unit, kind, thing) not in just_over
     )

@@ -4,8 +4,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from attention.details import Detailed
-from attention.episodes import CAN_WAIT
+from attention.concern import Item
+from attention.kinds import CAN_WAIT
 from attention.models import Kind
 
 
@@ -26,5 +26,5 @@ class NeedSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField(help_text="Of messages, files or events: how many; else 1.")
     since = serializers.DateTimeField(source="episode.created_at")
 
-    def get_is_now(self, need: Detailed) -> bool:
+    def get_is_now(self, need: Item) -> bool:
         return need.episode.kind not in CAN_WAIT

@@ -6,8 +6,9 @@ import django_filters
 from django.db.models import QuerySet
 from rest_framework import generics
 
-from attention.details import detailed
-from attention.episodes import CAN_WAIT, known_to
+from attention.board import items
+from attention.episodes import known_to
+from attention.kinds import CAN_WAIT
 from attention.models import Episode, Kind
 from attention.serializers import NeedSerializer
 from units.access import UnitScope
@@ -39,4 +40,4 @@ class AttentionView(UnitScope, generics.ListAPIView):
         return known_to(self.unit).filter(ended_at=None)
 
     def paginate_queryset(self, queryset: Any) -> Any:
-        return detailed(self.unit, super().paginate_queryset(queryset) or [])
+        return items(self.unit, super().paginate_queryset(queryset) or [])

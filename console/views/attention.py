@@ -10,16 +10,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from attention import episodes, finding
-from console.attention import board, resolved
+from attention import episodes
+from attention.board import board, resolved
+from attention.kinds import DeadLetters, LostFiles
 from console.pages import ConsoleRequest, render_page, unit_view
-from messaging import media, services, settling
+from console.views.inbox import settled
+from messaging import media, services
 from messaging.models import Direction, Message
 from units.models import Membership, Unit
 from units.roles import Action
 from webhooks import replay
 
-# Of what is tried again by one button; who has more presses it again.
+# One press tries this many at most; for more, press again.
 MOST = 200
 
 
@@ -59,13 +61,7 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
     message = get_object_or_404(rows, id=message_id)
     error = ""
     try:
-        if request.POST.get("arrived") == "again":
-            again = settling.retry if message.status in settling.OVER else settling.send_again
-            again(message, author=request.user)
-        elif request.POST.get("arrived") == "discarded":
-            settling.discard(message)
-        else:
-            settling.settle(message, was_sent=request.POST.get("arrived") == "yes")
+        settled(request, message)
     except services.CannotQueue as refusal:
         # Settled meanwhile, or there is nowhere to send to.
         error = str(refusal.message)
@@ -76,7 +72,7 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
 @unit_view(Action.WRITE_INBOX)
 def retry_files(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Load the files once more that could not be loaded."""
-    lost = Message.objects.filter(id__in=finding.lost_files().filter(unit=unit).values("message"), unit=unit)
+    lost = Message.objects.filter(id__in=LostFiles().of(unit).values("message"), unit=unit)
     count = sum(media.try_again(message) for message in lost.order_by("id")[:MOST])
     told = ngettext("%(count)d file is being loaded again.", "%(count)d files are being loaded again.", count)
     return _answer(request, unit, done=told % {"count": count} if count else "")
@@ -86,7 +82,7 @@ def retry_files(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 @unit_view(Action.REPLAY_EVENTS)
 def replay_events(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """Handle the events once more that were not understood."""
-    dead = finding.dead_letters().filter(connection=unit.connection)
+    dead = DeadLetters().of(unit)
     count = replay.replay(dead.filter(id__in=list(dead.order_by("id").values_list("id", flat=True)[:MOST])))
     if count:
         told = ngettext("%(count)d notice is being read again.", "%(count)d notices are being read again.", count)

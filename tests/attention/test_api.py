@@ -7,6 +7,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from attention import episodes
+from campaigns.models import Campaign
 from messaging import settling
 from tests.attention import helpers
 from tests.console.helpers import colleague
@@ -59,12 +60,13 @@ def test_a_badge_asks_for_what_is_now(api: APIClient, unit: Unit) -> None:
 
 
 def test_what_was_done_meanwhile_is_not_there(api: APIClient, unit: Unit, ana: User) -> None:
-    failed, off = helpers.not_sent(unit), helpers.webhook_off(unit)
+    failed, off, stopped = helpers.not_sent(unit), helpers.webhook_off(unit), helpers.stopped_campaign(unit)
     helpers.disconnect(unit)
     episodes.observe()
-    assert len(needs(api, unit)) == 3
+    assert len(needs(api, unit)) == 4
     settling.retry(failed, author=ana)
     off.delete()
+    Campaign.objects.filter(pk=stopped.pk).update(status="processing", status_reason="")
     helpers.connect(unit)
     assert needs(api, unit) == []
 

@@ -159,7 +159,7 @@ def test_what_was_done_on_another_page_is_gone_from_list_and_badge_alike(browser
     helpers.late(unit)
     episodes.observe()
     browser_client.post(at(unit, "number/release"))
-    browser_client.post(at(unit, "number/waiting"), {"action": "send"})
+    browser_client.post(at(unit, "number/waiting/send"))
     page = browser_client.get(at(unit, "attention")).text
     assert "Nada precisa de você" in page
     assert "precisa de alguém agora" not in page
