@@ -21,7 +21,7 @@ from units.roles import Action, Role
 # By the key in `AuditEntry.details`. What is not here means nothing to people, such as ids.
 _WORDS: dict[str, str | Promise] = {
     "role": gettext_lazy("role"),
-    "scopes": gettext_lazy("may"),
+    "scopes": pgettext_lazy("token", "may"),
     "of": gettext_lazy("of"),
     "expires_at": gettext_lazy("valid until"),
     "tokens_revoked": gettext_lazy("tokens revoked"),

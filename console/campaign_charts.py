@@ -84,7 +84,7 @@ def chart(told: Results) -> Chart | None:
 
 
 def _without_gaps(told: Results) -> list[OfTime]:
-    """Each hour or day from the first to the last, also those in which nothing went out."""
+    """Each hour or day from the first to the last, including those in which nothing went out."""
     step = timedelta(days=1) if told.step == "day" else timedelta(hours=1)
     found = list(told.over_time[:1])
     for before, after in pairwise(told.over_time):

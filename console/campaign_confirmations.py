@@ -1,4 +1,4 @@
-"""The yes to a step of a campaign, and how many people it is for."""
+"""Confirming a step of a campaign, and how many people it is for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from campaigns import audience, content
 from campaigns.models import Campaign
-from console.forms import local_time_field, not_past
+from console.forms import local_time_field, not_past, number_of
 
 # By these more people get it: they go by the number and the edition that the dialog showed.
-STATED = ("start", "schedule", "resume")
+STATED = ("start", "schedule", "resume", "retry")
 # More people than this: the confirmation also asks to type how many.
 TYPED_ABOVE = 1000
 
@@ -28,7 +28,9 @@ class Reach:
 
     @classmethod
     def of(cls, campaign: Campaign, action: str, *, left: int) -> Self:
-        """Counted now. `left`: of one that has begun, who has not got it."""
+        """Counted now. `left`: of one that has begun, who has not got it, or is tried again."""
+        if action == "retry":
+            return cls(left, 0)
         if action == "resume":
             coming = audience.still_to_come(campaign)
             return cls(left + coming, coming)
@@ -36,11 +38,12 @@ class Reach:
         return cls(people, people)
 
     def is_within(self, stated: str) -> bool:
-        """Whether a dialog with the number `stated` said enough: who has dropped out since stops nobody else."""
-        return stated.isdecimal() and len(stated) < 10 and int(stated) >= self.people
+        """Whether a dialog with the number `stated` said enough: those who dropped out since stop nobody else."""
+        said = number_of(stated)
+        return said is not None and said >= self.people
 
     def asked_again(self) -> str:
-        """What is said to a yes to fewer."""
+        """What is said when fewer were confirmed."""
         sentence = ngettext(
             "It is for %(people)s person now. Confirm it once more.",
             "It is for %(people)s people now. Confirm it once more.",
@@ -50,12 +53,12 @@ class Reach:
 
     @property
     def to_type(self) -> int | None:
-        """The number to be typed, where they are many."""
+        """The number to be typed, where there are many."""
         return self.people if self.new and self.people > TYPED_ABOVE else None
 
 
 class ConfirmForm(forms.Form):
-    """The yes to a step of a campaign: with the number of people typed when they are many, with a time to schedule."""
+    """Confirms a step: many people have to be typed as a number, scheduling wants a time, a test a phone."""
 
     # What the dialog stated: how many people, and which edition of the campaign (`campaigns.editions`).
     people = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)

@@ -53,7 +53,7 @@ class Pasted:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the preview shall show: the how many-th person, which text, and which draw of the choices."""
+    """What the preview is to show: which person (counted from 0), which text, and which draw of the choices."""
 
     place: int = 0
     text: int | None = None

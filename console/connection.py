@@ -86,7 +86,7 @@ def helpers_of(unit: Unit) -> list[str]:
     """Who may connect the unit's number, by name."""
     roles = [role for role, actions in ALLOWED.items() if Action.WRITE_NUMBER in actions]
     people = unit.memberships.filter(role__in=roles, user__is_active=True, user__is_integration=False)
-    return [str(each.user) for each in people.select_related("user").order_by("created_at")[:HELPERS]]
+    return [each.user.shown_name for each in people.select_related("user").order_by("created_at")[:HELPERS]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,6 @@ class GroupsForm(forms.ModelForm):
         fields = ["groups_enabled"]
 
 
-class WaitingForm(forms.Form):
-    """What becomes of the messages that waited while the number was away."""
-
-    action = forms.ChoiceField(choices=[("send", "send"), ("drop", "drop")])
-
-
 class LaterForm(forms.Form):
     """When what waited shall be sent."""
 

@@ -8,6 +8,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from console.forms import number_of
 from console.presentation import CONSENT
 from messaging.contacts.attributes import InvalidAttribute, definitions_of, parse, shown
 from messaging.contacts.editing import edit
@@ -198,8 +199,8 @@ class BulkForm(forms.Form):
 
     def states_enough(self) -> bool:
         """Whether the dialog that was confirmed stated as many people as there are now; fewer do not matter."""
-        stated = self.data.get("people", "")
-        return len(stated) < 10 and stated.isdecimal() and int(stated) >= self.count
+        stated = number_of(self.data.get("people"))
+        return stated is not None and stated >= self.count
 
     def clean_typed(self) -> str:
         """Digits count, however they are grouped."""
@@ -221,12 +222,5 @@ class TagManyForm(BulkForm):
     )
 
 
-class OptOutManyForm(BulkForm):
+class OptOutManyForm(BulkForm, ReasonForm):
     """Why many get no campaigns any more."""
-
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=500,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        error_messages={"required": _("Say why, for whoever looks at it later.")},
-    )

@@ -14,6 +14,7 @@ from django.http import QueryDict
 from django.shortcuts import get_object_or_404
 
 from console.contact_forms import FilterForm
+from console.forms import uuid_of
 from console.inbox import Page, matching
 from console.presentation import CONSENT, Look
 from messaging.contacts import segments
@@ -28,7 +29,7 @@ MOST_CHOSEN = 500
 OPTED_OUT = Exists(ContactAddress.objects.filter(contact=OuterRef("pk")).opted_out())
 
 _NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=DateTimeField())
-# What the head of the table sorts by: keys are in the order of time. Whoever never talked comes as if it had been long
+# What the head of the table sorts by: keys are in the order of time. Whoever never talked counts as long
 # ago.
 SORTS = {"name": "name", "since": "id", "talked": "talked"}
 DEFAULT_SORT = "name"
@@ -137,10 +138,8 @@ def people(filters: Filters, data: QueryDict) -> People:
 
 def _edge(rows: QuerySet[Contact], column: str, contact_id: str | None) -> tuple[Any, UUID] | None:
     """Where a row stands in the order; None for nobody of the list, who may have gone since."""
-    try:
-        return rows.filter(pk=UUID(contact_id or "")).values_list(F(column), "id").first()
-    except ValueError:
-        return None
+    key = uuid_of(contact_id)
+    return rows.filter(pk=key).values_list(F(column), "id").first() if key else None
 
 
 def _with_all(rows: QuerySet[Contact]) -> QuerySet[Contact]:
@@ -165,7 +164,7 @@ class Selection:
     def __init__(self, unit: Unit, data: QueryDict) -> None:
         self.unit, self.filters = unit, Filters(unit, data)
         self.is_everybody = bool(data.get("everybody"))
-        self._ids = list(_uuids(data.getlist("contact")[:MOST_CHOSEN]))
+        self._ids = [key for value in data.getlist("contact")[:MOST_CHOSEN] if (key := uuid_of(value))]
 
     def people(self) -> QuerySet[Contact]:
         """No groups, and nobody of another unit."""
@@ -179,14 +178,6 @@ class Selection:
         if self.is_everybody:
             return [*self.filters.chosen, ("everybody", "1")]
         return [*self.filters.chosen, *(("contact", str(pk)) for pk in self._ids)]
-
-
-def _uuids(values: Sequence[str]) -> Any:
-    for value in values:
-        try:
-            yield UUID(value)
-        except ValueError:
-            continue
 
 
 def contact(unit: Unit, contact_id: UUID) -> Contact:

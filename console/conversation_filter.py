@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import pgettext_lazy
 
+from console.forms import uuid_of
 from messaging.models import Conversation, ConversationLabel, ConversationStatus, Label
 from messaging.search import conversations as found_in
 from units.models import Unit, User
@@ -55,7 +56,7 @@ class ConversationFilter:
             whose=_known(query.get("whose", ""), WHOSE),
             status=_known(query.get("status", ""), STATUSES),
             unread=query.get("unread") == "1",
-            labels=tuple(dict.fromkeys(filter(None, map(_key, query.getlist("label"))))),
+            labels=tuple(dict.fromkeys(filter(None, map(uuid_of, query.getlist("label"))))),
             q=query.get("q", "").strip(),
         )
 
@@ -100,13 +101,6 @@ class ConversationFilter:
 
 def _known(value: str, choices: Mapping[str, Any]) -> str:
     return value if value in choices else ""
-
-
-def _key(value: str) -> UUID | None:
-    try:
-        return UUID(value)
-    except ValueError:
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
-"""What people type into the console, checked before a service sees it: the log-in, a reply, a person, a time."""
+"""What people type into the console, checked before a service sees it: the log-in, a person, a time."""
 
 from datetime import datetime
 from typing import Any, cast
+from uuid import UUID
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
@@ -27,7 +28,7 @@ class LoginForm(AuthenticationForm):
 
 
 class ForgottenPasswordForm(forms.Form):
-    """Who has forgotten the password."""
+    """Somebody who has forgotten the password."""
 
     email = forms.EmailField(
         label=_("E-mail"),
@@ -103,6 +104,19 @@ def time_of(text: str) -> datetime | None:
         return cast("datetime | None", local_time_field(required=False).clean(text))
     except forms.ValidationError:
         return None
+
+
+def uuid_of(text: str | None) -> UUID | None:
+    """An id that a page sent; None for anything else."""
+    try:
+        return UUID(text or "")
+    except ValueError:
+        return None
+
+
+def number_of(text: str | None, *, most: int = 999_999_999) -> int | None:
+    """A number that a page sent, `most` at the most; None for anything else."""
+    return min(int(text), most) if text and text.isdecimal() and len(text) < 10 else None
 
 
 def not_past(moment: datetime) -> datetime:

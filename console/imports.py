@@ -135,7 +135,7 @@ class ImportForm(forms.Form):
             raise forms.ValidationError(error.message) from error
 
     def clean(self) -> dict[str, Any]:
-        """Who was shown the columns was asked about consent as well."""
+        """Anyone who was shown the columns was asked about consent as well."""
         if self.mapping() is not None and not self.cleaned_data.get("agreed"):
             self.add_error("agreed", _("Say whether they have agreed: campaigns to who did not cost you the number."))
         return self.cleaned_data

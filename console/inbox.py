@@ -69,7 +69,7 @@ def conversation_of(unit: Unit, conversation_id: UUID) -> Conversation:
 
 
 def conversation_now_of(unit: Unit, conversation_id: UUID) -> Conversation:
-    """As `conversation_of`; for what was on its way while it became part of another: that one."""
+    """As `conversation_of`, or the one it was merged into: for what was on its way meanwhile."""
     try:
         return conversation_of(unit, conversation_id)
     except Http404:

@@ -218,7 +218,9 @@ def bars(days: dict[date, Day], span: Span) -> Bars:
     columns, every = [], ceil(len(here) / 10)
     for place, (day, figures) in enumerate(here.items()):
         received, sent = (round(count * HEIGHT / top) for count in (figures.received, figures.sent))
-        label = "" if place % every else "minor" if place // every % 2 else "major"
+        # Counted from the end: the last day, mostly today, always has its label.
+        later = len(here) - 1 - place
+        label = "" if later % every else "minor" if later // every % 2 else "major"
         columns.append(Column(day, figures, label, place * STEP, HEIGHT - received, received, HEIGHT - sent, sent))
     return Bars(columns, len(columns) * STEP, [top, top // 2, 0], together(here.values()))
 
@@ -254,7 +256,6 @@ class Hours:
     most: str
     slowest: Hour
     slowest_x: int
-    slowest_y: int
 
 
 # What the axis of the hours may end at: an even number of minutes, hours or days.
@@ -292,7 +293,7 @@ def hours(days: dict[date, Day], span: Span) -> Hours | None:
         half,
         f"0,{HEIGHT} {most} {width},{HEIGHT}",
         slowest,
-        *at(slowest, slowest.half),
+        (slowest.hour - first) * STEP,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a number's pace means, in words and figures, for whoever sets it."""
+"""What a number's pace means, in words and figures, for the person who sets it."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,7 +14,7 @@ WEEK = 7
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A pace as a sentence, on average so many an hour, and how long a day's limit takes (minutes; None: no limit)."""
+    """A pace as a sentence, its average per hour, and how long a day's limit takes (minutes; None: no limit)."""
 
     sentence: str
     per_hour: int

@@ -11,7 +11,6 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from attention.models import Kind
 from campaigns.models import CampaignStatus, RecipientStatus
 from messaging.models import Direction, MessageStatus
 from units.models import ConnectionStatus
@@ -153,22 +152,10 @@ CONSENT: dict[str, Look] = {
     "accepts": Look("check", "ok", pgettext_lazy("consent", "Accepts")),
 }
 
-# What needs a person, by `attention.models.Kind`, the gravest first.
-ATTENTION: dict[str, Look] = {
-    Kind.DISCONNECTED: Look("unplug", "danger"),
-    Kind.UNCONFIRMED: Look("circle-question-mark", "warn"),
-    Kind.FAILED: Look("circle-alert", "danger"),
-    Kind.LATE: Look("clock", "warn"),
-    Kind.HELD: Look("pause", "warn"),
-    Kind.MEDIA: Look("image-off"),
-    Kind.DEAD_LETTERS: Look("file-exclamation-point"),
-    Kind.WEBHOOK_OFF: Look("webhook"),
-}
 # A campaign's recipient who has answered, whatever the ticks say.
 REPLIED = Look("reply", "ok", pgettext_lazy("recipient", "Replied"))
 
 LOOKS = [
-    *ATTENTION.values(),
     *CONNECTION.values(),
     *TICKS.values(),
     *KINDS.values(),

@@ -29,7 +29,7 @@ class ProfileForm(forms.ModelForm):
 
 
 class PasswordForm(PasswordChangeForm):
-    """Another password, by whoever knows the one before."""
+    """A new password, for somebody who knows the old one."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -61,6 +61,7 @@ _FIELDS: list[tuple[str, Words, dict[str, tuple[Words, str]]]] = [
             "is_not_empty": (_("is not empty"), ""),
         },
     ),
+    ("search", _("Name or number"), {"contains": _TEXT["contains"]}),
     (
         "tag",
         _("Tag"),
@@ -232,7 +233,8 @@ class SegmentForm(forms.Form):
         self.segment.unit, self.segment.name, self.segment.filters = self.unit, self.cleaned_data["name"], asked
         try:
             with transaction.atomic():
-                self.segment.save()
+                # What was removed meanwhile does not come back.
+                self.segment.save(force_update=not self.segment._state.adding)
         except IntegrityError:
             self.add_error("name", _("Another segment has this name already."))
             return False

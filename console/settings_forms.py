@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from console import time_zones
 from messaging.models import CannedReply, Label
@@ -35,6 +36,7 @@ class UnitForm(forms.ModelForm):
         max_value=10_080,
         widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
         help_text=_("Who waits longer stands out in the inbox."),
+        error_messages={"min_value": _("At least one minute."), "max_value": _("At most a week: 10,080 minutes.")},
     )
 
     class Meta:
@@ -74,7 +76,7 @@ class RoleForm(forms.Form):
 
 
 class MemberForm(RoleForm):
-    """Who shall work in the unit."""
+    """A person who is to work in the unit."""
 
     email = forms.EmailField(label=_("E-mail"), max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     name = forms.CharField(
@@ -99,7 +101,7 @@ class TokenForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=80, help_text=_("What it is for, so that you know it again."))
     lasts = forms.ChoiceField(label=_("Opens for"), choices=_LASTS, required=False, initial="90")
     scopes = forms.MultipleChoiceField(
-        label=_("May"),
+        label=pgettext_lazy("token", "May"),
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": _("Choose at least one thing that it may do.")},
     )
@@ -148,7 +150,8 @@ class _OnceInUnit(forms.ModelForm):
         self.instance.unit = unit
         try:
             with transaction.atomic():
-                self.save()
+                # What was removed meanwhile does not come back.
+                self.instance.save(force_update=not self.instance._state.adding)
         except IntegrityError:
             self.add_error(self.name_field, _TAKEN)
             return False

@@ -30,6 +30,7 @@ from console.views import (
     settings,
     sorting,
     tokens,
+    units,
 )
 
 app_name = "console"
@@ -37,6 +38,7 @@ app_name = "console"
 unit_urls = [
     path("", inbox.index, name="inbox"),
     path("search", search.page, name="search"),
+    path("units", units.units, name="units"),
     path("conversations", inbox.rows, name="conversations"),
     path("conversations/new", inbox.new, name="new-conversation"),
     path("conversations/<uuid:conversation_id>", inbox.thread, name="conversation"),
@@ -125,8 +127,9 @@ unit_urls = [
     path("number/disconnect", connection.disconnect, name="number-disconnect"),
     path("number/groups", settings.groups, name="number-groups"),
     path("number/release", connection.release, name="number-release"),
-    path("number/waiting", connection.waiting, name="number-waiting"),
+    path("number/waiting/send", connection.send_waiting, name="number-send"),
     path("number/waiting/later", connection.later, name="number-later"),
+    path("number/waiting/drop", connection.drop_waiting, name="number-drop"),
     path("campaigns", campaigns.index, name="campaigns"),
     path("campaigns/new", campaign_editor.new, name="new-campaign"),
     path("campaigns/new/contacts", campaign_editor.pick, name="pick-contacts"),

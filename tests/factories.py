@@ -23,6 +23,7 @@ from messaging.models import (
     MessageStatus,
     OptOutSource,
     Origin,
+    Tag,
 )
 from messaging.outgoing.contents import Text
 from messaging.outgoing.queueing import queue
@@ -132,6 +133,14 @@ def campaign(unit: Unit, *, people: int = 3, start: bool = True) -> Campaign:
         contacts=[contact(unit) for _ in range(people)],
     )
     return CampaignService(made).dispatch() if start else made
+
+
+def tag(unit: Unit, name: str, *contacts: Contact) -> Tag:
+    """A tag that these contacts have."""
+    made = Tag.objects.create(unit=unit, name=name)
+    for one in contacts:
+        made.contact_tags.create(unit=unit, contact=one)
+    return made
 
 
 def opt_out(contact: Contact) -> None:

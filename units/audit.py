@@ -48,7 +48,7 @@ def difference(before: Mapping[str, Any], row: models.Model) -> dict[str, Any]:
 
 
 class AuditMiddleware:
-    """Remembers whose request it is; who he is, is asked when something is recorded (an API knows it only then)."""
+    """Remembers the request; who makes it is asked when something is recorded (an API knows it only then)."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

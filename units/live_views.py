@@ -55,7 +55,7 @@ class _Door:
 
 
 class _ErrorsAsJSON(DefaultContentNegotiation):
-    """Who asks for an event stream, as browsers do, gets refusals as JSON, like everybody."""
+    """Refusals are JSON for everybody, even for browsers, which ask for an event stream."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None

@@ -72,13 +72,13 @@ class LoginAttempts(AxesDatabaseHandler):
 
 
 def typed_email(request: HttpRequest, credentials: dict[str, Any] | None) -> str:
-    """Who wants to log in, in the one form of an e-mail: capitals give no more attempts."""
+    """The e-mail of somebody who logs in, in its one form: capitals give no more attempts."""
     typed = (credentials or {}).get("username") or (credentials or {}).get("email") or request.POST.get("username", "")
     return str(typed).strip().lower()[:254]
 
 
 def locked_out(request: HttpRequest, response: HttpResponse, credentials: dict[str, Any] | None) -> HttpResponse:
-    """The page for who has to wait, in the console and in the admin."""
+    """The page for anyone who has to wait, in the console and in the admin."""
     minutes = math.ceil(_seconds_left(request, credentials) / 60)
     words = ngettext(
         "Too many attempts. Try again in %(minutes)s minute.",
@@ -101,8 +101,9 @@ def _seconds_left(request: HttpRequest, credentials: dict[str, Any] | None) -> f
 
 
 def ask_for_password(request: HttpRequest, email: str) -> None:
-    """Have a link sent to `email`, if somebody logs in with it. Who asks learns nothing of that, nor by the clock:
-    for an address that nobody has a worker is asked, too, to write to nobody.
+    """Have a link sent to `email`, if somebody logs in with it.
+
+    Whoever asks does not learn that, not even by the clock: for an unknown address a worker is asked as well.
     """
     told_too_often = seconds_to_wait(settings.PASSWORD_LINKS_TO, "password", email.lower()) or seconds_to_wait(
         settings.PASSWORD_LINKS_FROM, "password-from", client_address(request)

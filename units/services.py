@@ -379,7 +379,7 @@ class ConnectionService:
         return self._conclude(asked, partial(steps.closed, logged_out=logged_out))
 
     def _instance_info(self) -> InstanceInfo | None:
-        """What the gateway has stored; None also when it does not say, since nothing depends on it."""
+        """What the gateway has stored; None, too, when it does not say, since nothing depends on it."""
         try:
             return self.gateway.fetch_instance()
         except GatewayError:

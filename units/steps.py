@@ -72,7 +72,7 @@ def preparing(connection: WhatsAppConnection, now: datetime, *, anew: bool = Fal
     if connection.status != ConnectionStatus.AWAITING_SCAN or anew:
         clear_code(connection)
         connection.status = ConnectionStatus.PREPARING
-        # Also when it was: somebody asked anew, and the limit counts from here.
+        # Even if it was already: somebody asked anew, and the limit counts from here.
         connection.status_changed_at = now
     connection.cause = DisconnectCause.NONE
     check_after(connection, now, CHECK_BUSY)
@@ -97,7 +97,7 @@ def connected(
     connection.cause = DisconnectCause.NONE
     is_another = phone and connection.phone_number and phone != connection.phone_number
     if connection.in_use_since is None or is_another:
-        # What it may send a day grows with its age. Who knows better corrects the date.
+        # What it may send a day grows with its age. People who know better correct the date.
         connection.in_use_since = now.astimezone(ZoneInfo(connection.unit.time_zone)).date()
     connection.phone_number = phone or connection.phone_number
     connection.profile_name = (name or connection.profile_name)[:200]

@@ -39,7 +39,7 @@ TICK_SECONDS = 2.0
 # Events that are read at once, and that a feed keeps in memory.
 PAGE = 100
 RETRY_SECONDS = 1.0
-# When somebody who has too many streams open may try again.
+# When somebody with too many open streams may try again.
 REFUSED_SECONDS = 15
 
 type Row = tuple[Any, ...]

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from console import presentation
 from console.presentation import Look
-from console.templatetags.console import when
+from console.templatetags.console import clock, when
 from messaging.events import MessageKind
 from messaging.inbox.timeline import Happening, Moment
 from messaging.models import ConversationEvent, ConversationEventKind, Direction, Message, MessageStatus
@@ -104,15 +104,11 @@ def ticked(message: Message) -> str:
         (MessageStatus.DELIVERED, message.delivered_at),
         (MessageStatus.READ, message.read_at),
     ]
-    steps = [f"{status.label} {_clock(at)}" for status, at in reached if at]
+    steps = [f"{status.label} {clock(at)}" for status, at in reached if at]
     last = str(presentation.TICKS[message.status].label or message.get_status_display())
     if message.status not in _SENT or not steps:
         steps.append(last)
     return " · ".join(steps)
-
-
-def _clock(moment: Any) -> str:
-    return date_format(timezone.localtime(moment), "H:i")
 
 
 @register.filter

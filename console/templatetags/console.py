@@ -28,8 +28,12 @@ from messaging.phones import shown
 from messaging.serializers import error_sentence
 from messaging.threads import Quote, Reaction
 from units.models import WhatsAppConnection
+from units.roles import Action
 
 register = template.Library()
+register.filter("consent_look", standing)
+register.filter("marked_up", to_html)
+register.filter("zone_name", time_zones.name_of)
 
 AVATARS = 5
 # Turn the direction of writing: of a name, and of what stands after it.
@@ -70,7 +74,7 @@ def first_name(contact: Contact) -> str:
 
 @register.filter
 def first_word(text: str) -> str:
-    """Of a colleague's name, where there is room for no more."""
+    """Of a colleague's name, where there is no room for more."""
     return (text.split() or [""])[0]
 
 
@@ -111,12 +115,6 @@ def look(thing: Any) -> Look:
         return presentation.REPLIED
     found = tables[type(thing).__name__][thing.status]
     return Look(found.icon, found.tone, found.label or thing.get_status_display())
-
-
-@register.filter
-def consent_look(contact: Contact) -> Look:
-    """Whether campaigns go to a contact, which has `opted_out` and its addresses."""
-    return standing(contact)
 
 
 @register.simple_tag
@@ -165,12 +163,6 @@ def last_speaker(row: Conversation) -> str:
 
 
 @register.filter
-def marked_up(text: str) -> SafeString:
-    """A message's text with WhatsApp's marks and with links, escaped."""
-    return to_html(text)
-
-
-@register.filter
 def spoken(message: Message) -> str:
     """A message's text without the lines that its card shows: names, addresses, options."""
     details = message.details
@@ -184,7 +176,7 @@ def spoken(message: Message) -> str:
 
 @register.filter
 def said(message: Message) -> str:
-    """A message in a few words, for who hears it instead of seeing it."""
+    """A message in a few words, for those who hear it instead of seeing it."""
     if message.deleted_at:
         return str(presentation.DELETED.label)
     what = message_kind(message)
@@ -329,9 +321,9 @@ def overdue(since: datetime | None, goal: int) -> bool:
 
 
 @register.filter
-def zone_name(zone: str) -> str:
-    """Brasília (São Paulo), GMT−3"""
-    return time_zones.name_of(zone)
+def what_is_allowed(scopes: list[str]) -> list[str]:
+    """What a token may do, in words."""
+    return [str(action.label) for action in Action if action in scopes]
 
 
 @register.filter

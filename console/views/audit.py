@@ -2,13 +2,13 @@
 
 from typing import Any
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django.db.models import Q
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from console.audit_words import in_words, object_name
+from console.forms import uuid_of
 from console.pages import ConsoleRequest, render_page, unit_view
 from console.settings_forms import AuditForm
 from units.models import AuditEntry, Membership, Unit
@@ -34,7 +34,9 @@ def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
             rows = rows.filter(action=chosen["action"])
         if "actor" in chosen:
             rows = rows.filter(actor=chosen["actor"])
-    if last := _entry(unit, request.GET.get("before", "")):
+    key = uuid_of(request.GET.get("before"))
+    last = AuditEntry.objects.filter(unit=unit, pk=key).first() if key else None
+    if last:
         rows = rows.filter(Q(created_at__lt=last.created_at) | Q(created_at=last.created_at, pk__lt=last.pk))
     found = list(rows[: PAGE + 1])
     context = {
@@ -46,10 +48,3 @@ def page(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         "older": urlencode(chosen | {"before": found[PAGE - 1].pk}) if len(found) > PAGE else "",
     }
     return render_page(request, unit, "console/settings/audit.html", "settings", context)
-
-
-def _entry(unit: Unit, told: str) -> AuditEntry | None:
-    try:
-        return AuditEntry.objects.filter(unit=unit, pk=UUID(told)).first()
-    except ValueError:
-        return None

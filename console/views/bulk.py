@@ -29,7 +29,7 @@ from units.models import Unit
 from units.roles import Action
 
 UNDO_SALT = "console.contacts.tagged"
-# After that nobody remembers what there was to undo.
+# Later than this nobody remembers what there is to undo.
 UNDO_SECONDS = 15 * 60
 
 type _Done = tuple[str, str]
@@ -147,10 +147,10 @@ def undo(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         messages.info(request, _("It is too late to undo this."))
     else:
         _unit_id, tag_id, at = told
-        count = bulk.untag_again(unit, UUID(tag_id), datetime.fromisoformat(at))
+        count = tags.take_back(unit, UUID(tag_id), datetime.fromisoformat(at))
         said = ngettext("Undone for %(count)s person.", "Undone for %(count)s people.", count)
         messages.success(request, said % {"count": number_format(count, force_grouping=True)})
-    return go_to(request, reverse("console:contacts", args=[unit.id]))
+    return go_to(request, "console:contacts", unit.id)
 
 
 @require_POST

@@ -20,7 +20,7 @@ from campaigns.services import CampaignService, NotPossible
 from console.campaign_drafts import Asked, draft, left_out
 from console.campaign_forms import CampaignForm
 from console.contacts import contacts
-from console.forms import local_input
+from console.forms import local_input, number_of, uuid_of
 from console.pages import ConsoleRequest, render_page, unit_view
 from console.views.campaigns import campaign_of
 from messaging.models import Contact
@@ -107,22 +107,18 @@ def _save(request: ConsoleRequest, unit: Unit, form: CampaignForm) -> Campaign:
 @unit_view(Action.READ_CAMPAIGNS)
 def check(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """How the campaign on the form reads for one of its people, what is wrong with it, and how many get it."""
-    campaign = request.POST.get("campaign", "")
-    form = CampaignForm(unit, request.POST, campaign=campaign_of(unit, UUID(campaign)) if _is_uuid(campaign) else None)
+    key = uuid_of(request.POST.get("campaign"))
+    form = CampaignForm(unit, request.POST, campaign=campaign_of(unit, key) if key else None)
     form.full_clean()
     asked = Asked(
-        place=_number(request.POST.get("person")) or 0,
-        text=_number(request.POST.get("text")),
-        draw=_number(request.POST.get("draw")) or 0,
+        place=number_of(request.POST.get("person"), most=MOST) or 0,
+        text=number_of(request.POST.get("text"), most=MOST),
+        draw=number_of(request.POST.get("draw"), most=MOST) or 0,
     )
     # The file itself stays in the browser until the form is sent.
     told = draft(form, asked, has_file=bool(request.POST.get("with_file")))
     context = {"unit": unit, "form": form, "draft": told, "left_out": left_out(told.tally)}
     return render(request, "console/campaigns/check.html", context)
-
-
-def _number(text: str | None) -> int | None:
-    return min(int(text), MOST) if text and text.isdecimal() and len(text) < 10 else None
 
 
 @require_GET
@@ -140,7 +136,7 @@ def _variables(unit: Unit) -> list[tuple[str, str]]:
 
 def _choice(request: ConsoleRequest, unit: Unit, already: list[str] | None = None) -> dict[str, Any]:
     sent = request.POST if request.method == "POST" else request.GET
-    ids = [value for value in sent.getlist("contacts") if _is_uuid(value)] or already or []
+    ids = [value for value in sent.getlist("contacts") if uuid_of(value)] or already or []
     chosen = list(Contact.objects.filter(unit=unit, id__in=ids).prefetch_related("addresses").order_by("name", "id"))
     taken = {contact.id for contact in chosen}
     found = contacts(unit, search=sent.get("q", ""))
@@ -150,11 +146,3 @@ def _choice(request: ConsoleRequest, unit: Unit, already: list[str] | None = Non
         "more": bool(found.next),
         "q": sent.get("q", ""),
     }
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

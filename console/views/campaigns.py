@@ -1,6 +1,7 @@
 """Campaigns: the list, the rehearsal of one, and one under way."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from datetime import datetime
@@ -31,7 +32,7 @@ from console.campaign_charts import chart
 from console.campaign_confirmations import STATED, ConfirmForm, FinishForm, Reach
 from console.campaign_drafts import left_out
 from console.campaign_recipients import MOST_SHOWN, ROWS, filters, recipients
-from console.forms import local_input, time_of
+from console.forms import local_input, number_of, time_of
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from crm_whatsapp.csv_export import csv_response
 from messaging.contacts.segments import InvalidFilter
@@ -71,13 +72,20 @@ def _live(unit: Unit, campaign: Campaign, reach: int | None = None) -> dict[str,
     may_steer = Action.WRITE_CAMPAIGNS in unit.allowed
     may_fail = "retry" in offered and (told.figures.failed or told.skipped.get("unsettled"))
     again = CampaignService(campaign).may_be_retried().count() if may_fail else 0
+    problem = ""
+    if reach is None:
+        try:
+            # Before the start the audience has no rows yet.
+            reach = audience.recent_count(campaign).people if waits else people.left
+        except InvalidFilter as error:
+            reach, problem = 0, str(error.message)
     return {
         "unit": unit,
         "campaign": campaign,
         "look": reading.look_of(campaign, ahead.hold),
         "people": people,
-        # Before the start the audience has no rows yet.
-        "reach": reach if reach is not None else audience.recent_count(campaign).people if waits else people.left,
+        "reach": reach,
+        "problem": problem,
         "waits": waits,
         "again": again,
         "hold": ahead.hold,
@@ -103,8 +111,7 @@ def _progress(unit: Unit, campaign: Campaign) -> dict[str, Any]:
 
 def _recipients(request: ConsoleRequest, campaign: Campaign, figures: Figures | None = None) -> dict[str, Any]:
     show, search = request.GET.get("show", "all"), request.GET.get("q", "").strip()
-    shown = request.GET.get("shown", "")
-    number = min(int(shown), MOST_SHOWN) if shown.isdecimal() and len(shown) < 6 else ROWS
+    number = number_of(request.GET.get("shown"), most=MOST_SHOWN) or ROWS
     try:
         after = UUID(request.GET["after"]) if "after" in request.GET else None
     except ValueError as error:
@@ -230,11 +237,19 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
     if action not in context["actions"]:
         error = _("The campaign has changed meanwhile. Look at it again.")
     elif action in STATED:
-        reach = Reach.of(campaign, action, left=context["people"].left)
-        if reach.is_within(stated := request.POST.get("people", "")):
-            reach = replace(reach, people=int(stated))
-        elif request.method == "POST":
-            error = reach.asked_again()
+        try:
+            reach = Reach.of(campaign, action, left=context["again" if action == "retry" else "reach"])
+        except InvalidFilter as refused:
+            error = str(refused.message)
+        else:
+            if reach.is_within(stated := request.POST.get("people", "")):
+                reach = replace(reach, people=int(stated))
+            elif request.method == "POST":
+                error = reach.asked_again()
+    elif action == "cancel" and not context["waits"]:
+        # Of an audience that asks for what is no more nobody comes.
+        with suppress(InvalidFilter):
+            context["reach"] += audience.still_to_come(campaign)
     form = ConfirmForm(
         request.POST if request.method == "POST" and not error else None,
         initial={"at": request.POST.get("at") or request.GET.get("at")},
@@ -250,8 +265,9 @@ def act(request: ConsoleRequest, unit: Unit, campaign_id: UUID, action: str) -> 
         else:
             if action == "test":
                 messages.success(request, _("The test is on its way. The chat shows when it arrives."))
-            where = reverse("console:campaign", args=[unit.id, shown.id])
-            return go_to(request, reverse("console:campaigns", args=[unit.id]) if action == "archive" else where)
+            if action == "archive":
+                return go_to(request, "console:campaigns", unit.id)
+            return go_to(request, "console:campaign", unit.id, shown.id)
     if reach:
         starts_at = time_of(str(form["at"].value() or "")) if action == "schedule" else None
         context |= {
@@ -273,7 +289,7 @@ def _timing(campaign: Campaign, people: int, starts_at: datetime | None) -> Timi
 
 
 def _retry(service: CampaignService, data: dict[str, Any]) -> Campaign:
-    service.retry_failed()
+    service.retry_failed(at_most=data["people"])
     return service.campaign
 
 

@@ -5,7 +5,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -14,10 +13,6 @@ from console.settings_forms import CannedReplyForm
 from messaging.models import CannedReply
 from units.models import Unit
 from units.roles import Action
-
-
-def _to_list(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    return go_to(request, reverse("console:replies", args=[unit.id]))
 
 
 @require_GET
@@ -44,7 +39,7 @@ def _edit(request: ConsoleRequest, unit: Unit, reply: CannedReply) -> HttpRespon
     form = CannedReplyForm(request.POST if request.method == "POST" else None, instance=reply)
     if form.is_valid() and form.save_in(unit):
         messages.success(request, _("Saved: /%(shortcut)s") % {"shortcut": reply.shortcut})
-        return _to_list(request, unit)
+        return go_to(request, "console:replies", unit.id)
     return render_dialog(request, unit, "console/settings/reply_edit.html", "settings", {"form": form})
 
 
@@ -56,5 +51,5 @@ def delete(request: ConsoleRequest, unit: Unit, reply_id: UUID) -> HttpResponse:
     if request.method == "POST":
         reply.delete()
         messages.success(request, _("Deleted: /%(shortcut)s") % {"shortcut": reply.shortcut})
-        return _to_list(request, unit)
+        return go_to(request, "console:replies", unit.id)
     return render_dialog(request, unit, "console/settings/reply_delete.html", "settings", {"reply": reply})

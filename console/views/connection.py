@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -22,7 +21,7 @@ from console.connection import (
     is_used_elsewhere,
     scene_for,
 )
-from console.connection_forms import LaterForm, PhoneForm, WaitingForm
+from console.connection_forms import LaterForm, PhoneForm
 from console.pages import ConsoleRequest, go_to, render_dialog, render_page, unit_view
 from console.templatetags.console import when
 from messaging import breaker, stale
@@ -139,27 +138,36 @@ def release(request: ConsoleRequest, unit: Unit) -> HttpResponse:
 
 @require_POST
 @unit_view(Action.WRITE_NUMBER)
-def waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    """Send or drop what waited while the number was away."""
-    form = WaitingForm(request.POST)
-    if form.is_valid():
-        if form.cleaned_data["action"] == "send":
-            count = stale.send(unit.connection)
-            told = ngettext("%(count)d message goes out now.", "%(count)d messages go out now.", count)
-        else:
-            count = stale.drop(unit.connection)
-            told = ngettext("%(count)d message was dropped.", "%(count)d messages were dropped.", count)
-        messages.success(request, told % {"count": count})
+def send_waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """Send what waited while the number was away."""
+    count = stale.send(unit.connection)
+    told = ngettext("%(count)d message goes out now.", "%(count)d messages go out now.", count)
+    messages.success(request, told % {"count": count})
     return redirect("console:number", unit.id)
+
+
+@require_http_methods(["GET", "POST"])
+@unit_view(Action.WRITE_NUMBER)
+def drop_waiting(request: ConsoleRequest, unit: Unit) -> HttpResponse:
+    """GET: how many? POST: what waited is not sent."""
+    waits = stale.waiting(unit.connection).count()
+    if not waits:
+        return go_to(request, "console:number", unit.id)
+    if request.method == "POST":
+        count = stale.drop(unit.connection)
+        told = ngettext("%(count)d message was dropped.", "%(count)d messages were dropped.", count)
+        messages.success(request, told % {"count": count})
+        return go_to(request, "console:number", unit.id)
+    return render_dialog(request, unit, "console/connection/drop.html", "number", {"waiting": waits})
 
 
 @require_http_methods(["GET", "POST"])
 @unit_view(Action.WRITE_NUMBER)
 def later(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     """GET: when? POST: send what waited at that time."""
-    number, waits = reverse("console:number", args=[unit.id]), stale.waiting(unit.connection).count()
+    waits = stale.waiting(unit.connection).count()
     if not waits:
-        return go_to(request, number)
+        return go_to(request, "console:number", unit.id)
     form = LaterForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         at = form.cleaned_data["at"]
@@ -170,7 +178,7 @@ def later(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         else:
             told = ngettext("%(count)d message goes out %(at)s.", "%(count)d messages go out %(at)s.", count)
             messages.success(request, told % {"count": count, "at": when(at)})
-            return go_to(request, number)
+            return go_to(request, "console:number", unit.id)
     context = {"form": form, "waiting": waits}
     return render_dialog(request, unit, "console/connection/later.html", "number", context)
 
@@ -186,7 +194,7 @@ def disconnect(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         except GatewayError as failed:
             error = str(failed.sentence)
         else:
-            return go_to(request, request.path.removesuffix("/disconnect"))
+            return go_to(request, "console:number", unit.id)
     waits = _what_waits(unit)
     context = {
         "connection": unit.connection,

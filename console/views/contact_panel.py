@@ -14,7 +14,7 @@ from console.contact_forms import ContactDetailsForm, ReasonForm
 from console.contacts import contact as contact_of
 from console.inbox import conversation_of, matching
 from console.pages import ConsoleRequest, go_to, render_dialog, unit_view
-from console.views.contacts import STEPS
+from console.views.contacts import STEPS, steps_of
 from console.views.inbox import conversation_url
 from messaging import merging
 from messaging.contacts import attributes, tags
@@ -37,8 +37,6 @@ def context_of(unit: Unit, conversation: Conversation) -> dict[str, Any]:
     definitions = attributes.definitions_of(unit)
     merges = ContactMerge.objects.filter(unit=unit, kept=contact, undone_at=None)
     received = CampaignRecipient.objects.filter(unit=unit, contact=contact).select_related("campaign")
-    opted_out: bool = contact.opted_out  # type: ignore[attr-defined]
-    offered = ["allow" if opted_out else "opt-out", "unblock" if contact.blocked_at else "block"]
     return {
         "unit": unit,
         "conversation": conversation,
@@ -49,7 +47,7 @@ def context_of(unit: Unit, conversation: Conversation) -> dict[str, Any]:
             if key in contact.attributes
         ],
         "known_tags": Tag.objects.filter(unit=unit).order_by("name")[:OFFERED],
-        "steps": [(action, STEPS[action].label) for action in offered],
+        "steps": steps_of(contact),
         "received": received.order_by("-created_at")[:SHOWN],
         "merges": merges.defer("before").order_by("-created_at")[:SHOWN],
     }

@@ -8,7 +8,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -73,6 +72,13 @@ STEPS = {
 }
 
 
+def steps_of(contact: Contact) -> list[tuple[str, Any]]:
+    """What can be set or lifted for `contact` now, with its words."""
+    opted_out: bool = contact.opted_out  # type: ignore[attr-defined]
+    offered = ("allow" if opted_out else "opt-out", "unblock" if contact.blocked_at else "block")
+    return [(action, STEPS[action].label) for action in offered]
+
+
 @require_GET
 @unit_view(Action.READ_CONTACTS)
 def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
@@ -96,7 +102,7 @@ def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     form = ContactForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and (contact := form.save(unit)):
         messages.success(request, _("%(name)s is in your contacts.") % {"name": called(contact)})
-        return go_to(request, reverse("console:contacts", args=[unit.id]))
+        return go_to(request, "console:contacts", unit.id)
     return render_dialog(request, unit, "console/contacts/new.html", "contacts", {"form": form})
 
 
@@ -108,13 +114,11 @@ def detail(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpRespons
     form = ContactDetailsForm(contact, request.POST if request.method == "POST" else None)
     if form.is_valid() and form.save():
         messages.success(request, _("Saved."))
-        return go_to(request, reverse("console:contact", args=[unit.id, contact.id]))
-    opted_out: bool = contact.opted_out  # type: ignore[attr-defined]
-    offered = ["allow" if opted_out else "opt-out", "unblock" if contact.blocked_at else "block"]
+        return go_to(request, "console:contact", unit.id, contact.id)
     context = {
         "contact": contact,
         "form": form,
-        "actions": [(action, STEPS[action].label) for action in offered],
+        "actions": steps_of(contact),
         "history": consent.history(contact),
         "conversation": Conversation.objects.filter(unit=unit, contact=contact).first(),
         "received": CampaignRecipient.objects.filter(unit=unit, contact=contact)
@@ -137,7 +141,7 @@ def consent_step(request: ConsoleRequest, unit: Unit, contact_id: UUID, action: 
     form = ReasonForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         step.do(contact, form.cleaned_data["reason"], request.user)
-        return go_to(request, reverse("console:contact", args=[unit.id, contact.id]))
+        return go_to(request, "console:contact", unit.id, contact.id)
     context = {"contact": contact, "step": step, "form": form}
     return render_dialog(request, unit, "console/contacts/consent.html", "contacts", context)
 
@@ -152,9 +156,9 @@ def undo_merge(request: ConsoleRequest, unit: Unit, merge_id: UUID) -> HttpRespo
             back = merging.undo(merge, request.user)
         except merging.CannotUndo as error:
             messages.info(request, str(error.message))
-            return go_to(request, reverse("console:contact", args=[unit.id, merge.kept_id]))
+            return go_to(request, "console:contact", unit.id, merge.kept_id)
         messages.success(request, _("They are two contacts again."))
-        return go_to(request, reverse("console:contact", args=[unit.id, back.id]))
+        return go_to(request, "console:contact", unit.id, back.id)
     return render_dialog(request, unit, "console/contacts/undo_merge.html", "contacts", {"merge": merge})
 
 
@@ -166,7 +170,7 @@ def delete(request: ConsoleRequest, unit: Unit, contact_id: UUID) -> HttpRespons
     if request.method == "POST":
         delete_contact(contact)
         messages.success(request, _("%(name)s was deleted.") % {"name": called(contact)})
-        return go_to(request, reverse("console:contacts", args=[unit.id]))
+        return go_to(request, "console:contacts", unit.id)
     context = {
         "contact": contact,
         "messages_of": Message.objects.filter(unit=unit, conversation__contact=contact).count(),

@@ -6,7 +6,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -43,7 +42,7 @@ def index(request: ConsoleRequest, unit: Unit) -> HttpResponse:
         except (BadFile, BadMapping) as error:
             form.add_error("file", error.message)
         else:
-            return go_to(request, reverse("console:import", args=[unit.id, row.id]))
+            return go_to(request, "console:import", unit.id, row.id)
     if request.htmx:
         return render(request, "console/imports/errors.html", {"unit": unit, "form": form})
     context = {"form": form, "imports": reading.imports(unit)}
@@ -95,7 +94,7 @@ def cancel(request: ConsoleRequest, unit: Unit, import_id: UUID) -> HttpResponse
     if request.method == "POST":
         if not services.cancel(row):
             messages.info(request, _("This import has ended."))
-        return go_to(request, reverse("console:import", args=[unit.id, import_id]))
+        return go_to(request, "console:import", unit.id, import_id)
     return render_dialog(request, unit, "console/imports/cancel.html", "contacts", {"import": Progress(row)})
 
 

@@ -17,7 +17,6 @@ from console.pages import ConsoleRequest, go_to, last_seq, render_dialog, render
 from console.views import composing
 from console.views.sorting import header
 from messaging import merging, people, services, settling
-from messaging.contacts import consent
 from messaging.inbox import answering, counting
 from messaging.models import Contact, Conversation, Direction, Label, Message
 from units.models import Unit
@@ -28,7 +27,7 @@ MAX_IDS = 100
 
 
 def _list(request: ConsoleRequest, unit: Unit, labels: list[Label] | None = None) -> dict[str, Any]:
-    """The list pane's context, by the query string; `labels` of the unit, for whom has them already."""
+    """The list pane's context, by the query string; `labels`: the unit's, if the caller has them already."""
     wanted = ConversationFilter.of(request.GET)
     labels = list(Label.objects.filter(unit=unit)) if labels is None else labels
     counts = counting.counts(unit.id, request.user.id)
@@ -97,7 +96,6 @@ def _open(request: ConsoleRequest, unit: Unit, conversation: Conversation) -> di
     return {
         "conversation": conversation,
         "contact": conversation.contact,
-        "opted_out": consent.has_opted_out(conversation.contact),
         "thread": inbox.older_messages(conversation),
         "answering": answering.people(conversation, but=request.user),
     } | header(unit, conversation)
@@ -158,15 +156,10 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
         Message.objects.select_related("conversation"), unit=unit, id=message_id, direction=Direction.OUTBOUND
     )
     shown = [message.id]
-    was, told, sentence = message.status, request.POST.get("arrived"), ""
+    was, sentence = message.status, ""
     try:
-        if told == "again":
-            repeat = settling.retry if was in settling.OVER else settling.send_again
-            shown.append(repeat(message, author=request.user).id)
-        elif told == "discarded":
-            settling.discard(message)
-        else:
-            settling.settle(message, was_sent=told == "yes")
+        if again := settled(request, message):
+            shown.append(again.id)
     except services.CannotQueue as error:
         sentence = str(error.message)
     conversation = inbox.conversation_of(unit, message.conversation_id)
@@ -179,6 +172,19 @@ def settle(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRespons
     return render(request, "console/inbox/messages.html", inbox.rows_context(unit, conversation, shown))
 
 
+def settled(request: ConsoleRequest, message: Message) -> Message | None:
+    """Do what the button (`arrived`) says; the message that goes out instead, if one does. Raises CannotQueue."""
+    match request.POST.get("arrived"):
+        case "again":
+            repeat = settling.retry if message.status in settling.OVER else settling.send_again
+            return repeat(message, author=request.user)
+        case "discarded":
+            settling.discard(message)
+        case told:
+            settling.settle(message, was_sent=told == "yes")
+    return None
+
+
 @require_http_methods(["GET", "POST"])
 @unit_view(Action.WRITE_INBOX)
 def fix_number(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse:
@@ -187,7 +193,7 @@ def fix_number(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpRes
     message = get_object_or_404(rows, id=message_id)
     form = NumberForm(request.POST if request.method == "POST" else None)
     if form.is_valid() and (new := form.send(message, request.user)):
-        return go_to(request, reverse("console:conversation", args=[unit.id, new.conversation_id]))
+        return go_to(request, "console:conversation", unit.id, new.conversation_id)
     context = {"form": form, "message": message}
     return render_dialog(request, unit, "console/inbox/fix_number.html", "inbox", context)
 

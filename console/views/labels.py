@@ -7,7 +7,6 @@ from django.db import transaction
 from django.db.models import Count
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -17,10 +16,6 @@ from messaging.inbox import steering
 from messaging.models import Label
 from units.models import Unit
 from units.roles import Action
-
-
-def _to_list(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    return go_to(request, reverse("console:labels", args=[unit.id]))
 
 
 @require_GET
@@ -48,7 +43,7 @@ def _edit(request: ConsoleRequest, unit: Unit, label: Label) -> HttpResponse:
     form = LabelForm(request.POST if request.method == "POST" else None, instance=label)
     if form.is_valid() and _save(form, unit, is_new=is_new):
         messages.success(request, _("Saved: %(name)s") % {"name": label.name})
-        return _to_list(request, unit)
+        return go_to(request, "console:labels", unit.id)
     context = {"form": form, "is_new": is_new}
     return render_dialog(request, unit, "console/settings/label_edit.html", "settings", context)
 
@@ -72,5 +67,5 @@ def delete(request: ConsoleRequest, unit: Unit, label_id: UUID) -> HttpResponse:
     if request.method == "POST":
         steering.delete_label(label)
         messages.success(request, _("Deleted: %(name)s") % {"name": label.name})
-        return _to_list(request, unit)
+        return go_to(request, "console:labels", unit.id)
     return render_dialog(request, unit, "console/settings/label_delete.html", "settings", {"label": label})

@@ -40,10 +40,4 @@ def retry(request: ConsoleRequest, unit: Unit, message_id: UUID) -> HttpResponse
     conversation = message.conversation
     if not request.htmx:
         return redirect("console:conversation", unit.id, conversation.id)
-    context = {
-        "unit": unit,
-        "conversation": conversation,
-        "contact": conversation.contact,
-        "thread": inbox.some_messages(conversation, [message.id]),
-    }
-    return render(request, "console/inbox/messages.html", context)
+    return render(request, "console/inbox/messages.html", inbox.rows_context(unit, conversation, [message.id]))

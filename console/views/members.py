@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -22,10 +21,6 @@ def _member(unit: Unit, member_id: UUID) -> Membership:
     if found is None:
         raise Http404(_("This person does not work here any more."))
     return found
-
-
-def _to_list(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    return go_to(request, reverse("console:members", args=[unit.id]))
 
 
 def _site(request: ConsoleRequest) -> str:
@@ -62,7 +57,7 @@ def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
                 form.add_error("email", _("This person works in the unit already."))
             else:
                 messages.success(request, _("%(email)s gets a letter with the way in.") % {"email": told["email"]})
-                return _to_list(request, unit)
+                return go_to(request, "console:members", unit.id)
     return render_dialog(request, unit, "console/settings/member_new.html", "settings", {"form": form})
 
 
@@ -79,11 +74,9 @@ def role(request: ConsoleRequest, unit: Unit, member_id: UUID) -> HttpResponse:
             members.change_role(member, wanted)
         except members.LastOwner:
             error = str(members.LAST_OWNER)
-        except Membership.DoesNotExist:
-            return _to_list(request, unit)
         else:
             messages.success(request, _("Saved."))
-            return _to_list(request, unit)
+            return go_to(request, "console:members", unit.id)
     context = {"form": form, "member": member, "error": error}
     return render_dialog(request, unit, "console/settings/member_role.html", "settings", context)
 
@@ -98,12 +91,12 @@ def remove(request: ConsoleRequest, unit: Unit, member_id: UUID) -> HttpResponse
             members.remove(member)
         except members.LastOwner:
             error = str(members.LAST_OWNER)
-        except Membership.DoesNotExist:
-            return _to_list(request, unit)
         else:
             messages.success(request, _("%(name)s works here no more.") % {"name": member.user})
-            # Whoever has removed himself sees his next unit, or that there is none.
-            return go_to(request, reverse("console:home")) if member.user == request.user else _to_list(request, unit)
+            if member.user == request.user:
+                # The way to another unit, or to the page that says there is none.
+                return go_to(request, "console:home")
+            return go_to(request, "console:members", unit.id)
     context = {"member": member, "error": error, "is_me": member.user == request.user}
     return render_dialog(request, unit, "console/settings/member_remove.html", "settings", context)
 
@@ -118,4 +111,4 @@ def invite(request: ConsoleRequest, unit: Unit, member_id: UUID) -> HttpResponse
     else:
         letters.invite(member, _site(request))
         messages.success(request, _("The letter to %(email)s is on its way.") % {"email": member.user.email})
-    return _to_list(request, unit)
+    return go_to(request, "console:members", unit.id)

@@ -6,7 +6,6 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
@@ -35,10 +34,6 @@ def _page(request: ConsoleRequest, unit: Unit, **more: Any) -> HttpResponse:
     ]
     context = {"tab": "webhooks", "webhooks": shown, "may_add": len(rows) < services.MOST, "form": WebhookForm()}
     return render_page(request, unit, "console/settings/webhooks.html", "settings", context | more)
-
-
-def _to_list(request: ConsoleRequest, unit: Unit) -> HttpResponse:
-    return go_to(request, reverse("console:webhooks", args=[unit.id]))
 
 
 @require_http_methods(["GET", "POST"])
@@ -79,7 +74,7 @@ def edit(request: ConsoleRequest, unit: Unit, webhook_id: UUID) -> HttpResponse:
             form.add_error("url", TAKEN)
         else:
             messages.success(request, _("Saved."))
-            return _to_list(request, unit)
+            return go_to(request, "console:webhooks", unit.id)
     return render_dialog(request, unit, "console/settings/webhook_edit.html", "settings", {"form": form})
 
 
@@ -125,5 +120,5 @@ def delete(request: ConsoleRequest, unit: Unit, webhook_id: UUID) -> HttpRespons
     if request.method == "POST":
         services.remove(webhook)
         messages.success(request, _("The webhook is gone."))
-        return _to_list(request, unit)
+        return go_to(request, "console:webhooks", unit.id)
     return render_dialog(request, unit, "console/settings/webhook_delete.html", "settings", {"webhook": webhook})

@@ -6,7 +6,6 @@ from django.contrib import messages
 from django.db.models.functions import Lower
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -17,6 +16,7 @@ from console.segments import SegmentForm, in_words
 from messaging.contacts import segments
 from messaging.contacts.segments import Filter, InvalidFilter
 from messaging.models import Segment
+from messaging.words import number_in
 from units.models import Unit
 from units.roles import Action
 
@@ -38,7 +38,9 @@ def new(request: ConsoleRequest, unit: Unit) -> HttpResponse:
     if not asked.is_broken:
         filters = asked.form.filters()
         if words := asked.form.cleaned_data["q"]:
-            filters.append({"field": "name", "op": "contains", "value": words})
+            # A number is looked for in names as well.
+            field = "search" if number_in(words) else "name"
+            filters.append({"field": field, "op": "contains", "value": words})
     return _form(request, unit, Segment(), filters)
 
 
@@ -57,7 +59,7 @@ def _form(request: ConsoleRequest, unit: Unit, segment: Segment, filters: list[F
     is_saving = request.method == "POST" and "save" in request.POST
     if is_saving and form.is_valid() and form.save():
         messages.success(request, _("The segment is saved."))
-        return go_to(request, reverse("console:segments", args=[unit.id]))
+        return go_to(request, "console:segments", unit.id)
     # Counted first: it tells which row says nothing yet.
     people = form.people_now() if form.rows else None
     if not is_saving:
@@ -76,7 +78,7 @@ def delete(request: ConsoleRequest, unit: Unit, segment_id: UUID) -> HttpRespons
     if request.method == "POST":
         segment.delete()
         messages.success(request, _("The segment %(name)s was deleted.") % {"name": segment.name})
-        return go_to(request, reverse("console:segments", args=[unit.id]))
+        return go_to(request, "console:segments", unit.id)
     drafts = Campaign.objects.filter(
         unit=unit,
         status__in=[CampaignStatus.DRAFT, CampaignStatus.SCHEDULED],

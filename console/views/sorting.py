@@ -16,6 +16,7 @@ from console.forms import local_input
 from console.inbox_forms import LabelForm, SnoozeForm, snooze_choices
 from console.pages import ConsoleRequest, render_dialog, unit_view
 from console.templatetags.console import when
+from messaging.contacts import consent
 from messaging.inbox import answering, steering
 from messaging.models import Conversation, ConversationLabel, ConversationStatus, Label
 from units import members
@@ -38,6 +39,7 @@ def header(unit: Unit, conversation: Conversation) -> dict[str, Any]:
         "labelled": [label for label in labels if label.is_on],
         "snooze": snooze_choices(),
         "statuses": S.choices,
+        "opted_out": consent.has_opted_out(conversation.contact),
         "may_make_labels": Action.WRITE_SETTINGS in unit.allowed,
     }
 
@@ -63,7 +65,7 @@ def assign(request: ConsoleRequest, unit: Unit, conversation_id: UUID) -> HttpRe
     if after.assigned_to == request.user:
         done = _("The conversation is yours.")
     elif after.assigned_to:
-        done = _("Assigned to %(name)s.") % {"name": after.assigned_to}
+        done = _("Assigned to %(name)s.") % {"name": after.assigned_to.shown_name}
     else:
         done = _("The conversation is nobody's.")
     undo = {"to": before.assigned_to_id or ""}

@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.db import transaction
 from django.db.models import Prefetch, Q
 from django.http import Http404, HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
@@ -130,7 +129,7 @@ def revoke(request: ConsoleRequest, unit: Unit, token_id: UUID) -> HttpResponse:
     if request.method == "POST":
         tokens.revoke(token)
         messages.success(request, _("Revoked: %(name)s opens nothing any more.") % {"name": token.name})
-        return go_to(request, reverse("console:tokens", args=[unit.id]))
+        return go_to(request, "console:tokens", unit.id)
     return render_dialog(request, unit, "console/settings/token_revoke.html", "settings", {"token": token})
 
 
@@ -140,11 +139,7 @@ def remove(request: ConsoleRequest, unit: Unit, integration_id: UUID) -> HttpRes
     """GET: what would follow. POST: the program opens nothing any more; what it wrote stays, under its name."""
     program = _program(unit, integration_id)
     if request.method == "POST":
-        try:
-            members.remove(program)
-        except Membership.DoesNotExist:
-            pass
-        else:
-            messages.success(request, _("%(name)s was removed.") % {"name": program.user})
-        return go_to(request, reverse("console:tokens", args=[unit.id]))
+        members.remove(program)
+        messages.success(request, _("%(name)s was removed.") % {"name": program.user})
+        return go_to(request, "console:tokens", unit.id)
     return render_dialog(request, unit, "console/settings/program_remove.html", "settings", {"program": program})

@@ -287,12 +287,3 @@ def test_what_is_a_person_s_own_is_nobody_else_s(world: World, callers: Callers,
             assert not theirs or method == "options" or answer[:3] in ("403", "404", "405"), (caller.name, method)
             assert not world.seen(answer, *theirs.values()), (caller.name, method)
     assert checksum(world.theirs.unit.pk) == before
-
-
-def test_how_much_was_walked(callers: Callers) -> None:
-    """Shown by `-rP`, for whoever wants to know."""
-    people = 1 + len(callers.roles) + len(callers.tokens) + 2 + len(callers.outsiders)
-    ids = {"any": uuid4()}
-    bodies = sum(len(list(attempts(route, method, ids, ids))) for route in ROUTES for method in route.methods)
-    print(f"{len(ROUTES)} routes × {len(METHODS)} methods × {people} callers; {bodies} ids in query and body")  # noqa: T201
-    assert bodies

@@ -279,9 +279,3 @@ def test_a_page_of_no_unit_shows_nothing_of_theirs(world: World, strangers: list
             with taken_back():
                 assert not world.seen(told(getattr(client, method)(path, {})))
     assert checksum(world.theirs.unit.pk) == before
-
-
-def test_how_much_was_walked() -> None:
-    """Shown by `-rP`, for whoever wants to know."""
-    print(f"console: {len(PAGES)} pages × {len(METHODS)} methods × {len(Role) + 3} people, by page and by part")  # noqa: T201
-    assert PAGES

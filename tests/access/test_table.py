@@ -34,7 +34,7 @@ ABOUT: list[tuple[str, Action | None, Action | None]] = [
     ("^/conversations/contact", Action.READ_CONTACTS, Action.WRITE_CONTACTS),
     # E-mails of one's own, and one's own profile.
     ("^/(attention/mail|profile)", Action.READ_INBOX, Action.READ_INBOX),
-    ("^/(attention|overview|search)", Action.READ_INBOX, Action.WRITE_INBOX),
+    ("^/(attention|overview|search|units)", Action.READ_INBOX, Action.WRITE_INBOX),
     ("^/(tags|attributes|segments)", Action.READ_CONTACTS, Action.WRITE_SETTINGS),
     ("^/(labels|canned-replies)", Action.READ_INBOX, Action.WRITE_SETTINGS),
     ("/campaigns/new/contacts", Action.READ_CONTACTS, Action.WRITE_CONTACTS),

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 
 from campaigns.filling import fill_audiences
 from campaigns.models import Campaign, CampaignStatus, RecipientStatus
-from campaigns.services import CampaignService
+from campaigns.services import CampaignService, NotPossible
 from console.forms import local_input
 from messaging import merging
 from messaging.contacts import tags
-from messaging.models import AttributeDefinition, Contact
+from messaging.models import AttributeDefinition, Contact, Segment
 from tests import factories
-from tests.console.helpers import HTMX, at, dialog_of
+from tests.console.helpers import HTMX, at, confirm, dialog_of
 from tests.console.test_campaigns import DRAFT, typed
 from units.models import Unit
 
@@ -66,6 +67,66 @@ def test_a_text_that_was_changed_meanwhile_is_looked_at_first(
     campaign.refresh_from_db()
     assert campaign.status == CampaignStatus.DRAFT
     assert "mudou nesse meio-tempo" in again.text
+
+
+def test_whoever_failed_since_is_asked_about_before_another_try(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, people=3)
+    CampaignService(campaign).pause()
+    campaign.recipients.filter(pk=campaign.recipients.values("pk")[:1]).update(status="failed", error_message="refused")
+    dialog, sent = dialog_of(browser_client, unit, campaign, "retry")
+    assert "Repetir para 1 pessoa" in dialog
+    campaign.recipients.update(status="failed", error_message="refused")
+    again = browser_client.post(at(unit, f"campaigns/{campaign.id}/retry"), sent, headers=HTMX)
+    assert campaign.recipients.filter(status="failed").count() == 3
+    assert "Repetir para 3 pessoas" in again.text
+    assert 'role="alert"' in again.text
+    # Between what the page counts and what is done, too.
+    with pytest.raises(NotPossible):
+        CampaignService(campaign).retry_failed(at_most=2)
+    assert campaign.recipients.filter(status="failed").count() == 3
+    confirm(browser_client, unit, campaign, "retry")
+    assert campaign.recipients.filter(status="pending").count() == 3
+
+
+def test_whoever_comes_after_the_question_is_cancelled_too_and_it_says_so(browser_client: Client, unit: Unit) -> None:
+    campaign = factories.campaign(unit, people=2)
+    dialog, sent = dialog_of(browser_client, unit, campaign, "cancel")
+    assert "Cancelar para 2 pessoas" in dialog
+    with translation.override("pt-br"):
+        assert gettext("This is the count right now. Whoever is added meanwhile will not get it either.") in dialog
+    CampaignService(campaign).pause()
+    CampaignService(campaign).add_contacts([factories.contact(unit)])
+    browser_client.post(at(unit, f"campaigns/{campaign.id}/cancel"), sent, headers=HTMX)
+    campaign.refresh_from_db()
+    assert campaign.status == CampaignStatus.CANCELLED
+    assert campaign.recipients.filter(status="cancelled").count() == 3
+
+
+def test_cancelling_counts_whoever_is_no_recipient_yet(browser_client: Client, unit: Unit) -> None:
+    campaign = everybody(unit, number=4)
+    CampaignService(campaign).dispatch()
+    assert "Cancelar para 4 pessoas" in dialog_of(browser_client, unit, campaign, "cancel")[0]
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_a_segment_whose_attribute_was_deleted_locks_nobody_out(
+    browser_client: Client, unit: Unit, has_begun: bool
+) -> None:
+    definition = AttributeDefinition.objects.create(unit=unit, key="cidade", name="Cidade")
+    filters = [{"field": "attribute.cidade", "op": "is", "value": "Santos"}]
+    segment = Segment.objects.create(unit=unit, name="Da praia", filters=filters)
+    Contact.objects.filter(pk=factories.contact(unit).pk).update(attributes={"cidade": "Santos"})
+    campaign = CampaignService.create(unit=unit, name="P", content="Oi", audience={"segments": [str(segment.pk)]})
+    if has_begun:
+        CampaignService(campaign).dispatch()
+    definition.delete()
+    fill_audiences()
+    for step in ("", "/resume" if has_begun else "/start"):
+        assert "Da praia" in browser_client.get(at(unit, f"campaigns/{campaign.id}{step}")).text
+    if has_begun:
+        confirm(browser_client, unit, campaign, "cancel")
+        campaign.refresh_from_db()
+        assert campaign.status == CampaignStatus.CANCELLED
 
 
 def test_a_yes_to_no_number_starts_nothing(browser_client: Client, unit: Unit) -> None:

@@ -14,7 +14,7 @@ from campaigns.results import results
 from campaigns.services import CampaignService
 from console.campaign_charts import chart
 from tests import factories
-from tests.console.helpers import HTMX, at
+from tests.console.helpers import HTMX, at, dialog_of
 from units.models import Unit, WhatsAppConnection
 
 R = RecipientStatus
@@ -82,9 +82,9 @@ def test_another_try_is_offered_when_somebody_would_get_one(browser_client: Clie
     fail(campaign, "not_sent_by_word")
     fail(campaign, "rejected")
     assert 'id="campaign-retry"' in browser_client.get(page).text
-    dialog = browser_client.get(at(unit, f"campaigns/{campaign.pk}/retry"), headers=HTMX).text
+    dialog, stated = dialog_of(browser_client, unit, campaign, "retry")
     assert "2 " in re.findall(r"<h2[^>]*>([^<]+)", dialog)[0]
-    browser_client.post(at(unit, f"campaigns/{campaign.pk}/retry"))
+    browser_client.post(at(unit, f"campaigns/{campaign.pk}/retry"), stated)
     assert campaign.recipients.filter(status=R.PENDING).count() == 2
 
 

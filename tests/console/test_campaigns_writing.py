@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from campaigns.services import CampaignService
-from messaging.models import ContactImport, ImportStatus, Tag
+from messaging.models import ContactImport, ImportStatus
 from tests import factories
 from tests.campaigns.test_feeding import picture
 from tests.console.helpers import HTMX, at
@@ -21,13 +21,6 @@ from units.models import Unit
 def check(client: Client, unit: Unit, **changes: Any) -> str:
     """What the page shows beside a form filled in so."""
     return client.post(at(unit, "campaigns/new/check"), DRAFT | changes, headers=HTMX).text
-
-
-def tagged(unit: Unit, name: str, *contacts: Any) -> Tag:
-    tag = Tag.objects.create(unit=unit, name=name)
-    for contact in contacts:
-        contact.contact_tags.create(unit=unit, tag=tag)
-    return tag
 
 
 def test_one_steps_from_person_to_person(browser_client: Client, unit: Unit) -> None:
@@ -93,7 +86,7 @@ def test_who_drops_out_is_told_with_the_reason(browser_client: Client, unit: Uni
     factories.opt_out(gone)
     earlier = CampaignService.create(unit=unit, name="Antes", content="Oi", contacts=[lately])
     earlier.recipients.update(status="sent", sent_at=timezone.now() - timedelta(days=2))
-    tag = tagged(unit, "VIP", excluded)
+    tag = factories.tag(unit, "VIP", excluded)
     told = check(browser_client, unit, days="7", exclude_tags=[str(tag.pk)])
     numbers = re.findall(r'<td class="num right">(− )?(\d+)</td>', told)
     assert numbers == [("", "4"), ("− ", "1"), ("− ", "1"), ("− ", "1"), ("", "1")]
@@ -109,8 +102,8 @@ def test_a_pasted_list_says_who_is_new_and_what_is_no_number(browser_client: Cli
 
 def test_people_of_a_file_are_chosen_and_a_tag_left_out(browser_client: Client, unit: Unit) -> None:
     first, second = factories.contact(unit), factories.contact(unit)
-    tagged(unit, "Feira", first, second)
-    excluded = tagged(unit, "Fornecedor", second)
+    factories.tag(unit, "Feira", first, second)
+    excluded = factories.tag(unit, "Fornecedor", second)
     brought = ContactImport.objects.create(
         unit=unit, file_name="feira.csv", file="x.csv", size=1, tags=["Feira"], status=ImportStatus.DONE
     )
@@ -131,7 +124,7 @@ def test_days_that_the_api_has_set_stay(browser_client: Client, unit: Unit) -> N
 
 
 def test_what_chose_the_people_and_is_gone_is_said(browser_client: Client, unit: Unit) -> None:
-    tag = tagged(unit, "VIP", factories.contact(unit))
+    tag = factories.tag(unit, "VIP", factories.contact(unit))
     made = CampaignService.create(unit=unit, name="A", content="B", audience={"tags": [str(tag.pk)]})
     address = at(unit, f"campaigns/{made.pk}/edit")
     assert 'class="banner warn"' not in browser_client.get(address).text

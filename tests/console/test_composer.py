@@ -17,8 +17,6 @@ from tests.console.helpers import HTMX, at, message
 from tests.files import picture
 from units.models import Unit, User
 
-NO_ONE = "00000000-0000-0000-0000-000000000000"
-
 
 @pytest.fixture
 def chat(unit: Unit) -> Conversation:

@@ -103,6 +103,33 @@ def test_what_is_written_offline_goes_when_the_network_is_back(
     watched.complaints[:] = [said for said in watched.complaints if not any(each in said for each in offline)]
 
 
+def test_a_browser_that_keeps_nothing_loses_nothing(page: Page, unit: Unit, chat: Conversation) -> None:
+    page.add_init_script(
+        "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') };"
+        "IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError') };"
+    )
+    other = factories.conversation(unit, name="Osvaldo")
+    page.reload()
+    page.set_input_files("#file", FilePayload(name="foto.png", mimeType="image/png", buffer=picture("PNG")))
+    field(page).fill("Esta aqui")
+    page.locator(f"#row-{other.id} a.row").click()
+    expect(page.locator("#thread-title")).to_have_text("Osvaldo")
+    page.locator(f"#row-{chat.id} a.row").click()
+    expect(page.locator("#files")).to_contain_text("foto.png")
+    expect(field(page)).to_have_value("Esta aqui")
+    expect(page.locator("#composer-hint")).not_to_have_text("Rascunho salvo")
+    with page.expect_event("dialog") as asked:
+        page.evaluate("void setTimeout(() => location.reload())")
+    assert asked.value.type == "beforeunload"
+    asked.value.dismiss()
+    field(page).press("Enter")
+    expect(bubbles(page).locator("img")).to_be_visible()
+    field(page).fill("Serve?")
+    field(page).press("Enter")
+    expect(bubbles(page)).to_have_count(2)
+    assert [(row.kind, row.body) for row in out(chat)] == [("image", "Esta aqui"), ("text", "Serve?")]
+
+
 def test_what_is_refused_is_in_the_field_again_with_the_reason(
     watched: Watched, page: Page, chat: Conversation, ana: User
 ) -> None:

@@ -93,3 +93,25 @@ def test_one_of_many_units_is_found_by_a_few_letters(page: Page, ana: User, unit
     page.locator("#unit-menu [data-narrows]").fill("penha")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**{at(units[4])}**")
+
+
+def test_more_units_than_a_menu_holds_are_asked_for_when_it_opens(page: Page, ana: User, unit: Unit) -> None:
+    units = [create_unit(f"Loja {number:02d}", owner=ana) for number in range(60)]
+    page.goto(at(unit, "contacts"))
+    menu = page.locator("#unit-menu")
+    expect(menu.locator("a")).to_have_count(1)
+    page.locator("[popovertarget=unit-menu]").press("Enter")
+    expect(menu.locator("a")).to_have_count(50)
+    expect(menu).to_contain_text("11")
+    page.keyboard.type("loja 58")
+    expect(menu.locator("a")).to_have_count(1)
+    page.keyboard.press("ArrowDown")
+    expect(menu.locator("a")).to_be_focused()
+    page.keyboard.press("Shift+Tab")
+    menu.locator("input").fill("nada disso")
+    expect(menu.locator("a")).to_have_count(0)
+    expect(menu.locator("p")).to_be_visible()
+    menu.locator("input").fill("loja 59")
+    expect(menu.locator("a")).to_have_count(1)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**{at(units[59])}**")

@@ -85,6 +85,19 @@ def test_a_filter_becomes_a_segment(browser_client: Client, unit: Unit) -> None:
     assert found(browser_client, unit, segment=segment.pk) == ["Ana"]
 
 
+def test_a_search_by_number_becomes_a_segment_of_the_same_people(browser_client: Client, unit: Unit) -> None:
+    factories.contact(unit, phone="+5511911112222", name="Ana")
+    factories.contact(unit, name="Obra 1111")
+    factories.contact(unit, name="Bia")
+    for words, who in (("1111", ["Ana", "Obra 1111"]), ("91111-2222", ["Ana"])):
+        assert found(browser_client, unit, q=words) == who
+        html = browser_client.get(at(unit, f"contacts/segments/new?q={words}")).text
+        (key,) = re.findall(r'<option value="([^"]+)" selected', html)
+        form = {"name": words, "condition": [key], "value": [words], "save": "1"}
+        assert browser_client.post(at(unit, "contacts/segments/new"), form).status_code == 303
+        assert found(browser_client, unit, segment=Segment.objects.get(name=words).pk) == who
+
+
 def test_a_segment_is_not_saved_until_it_says_something(browser_client: Client, unit: Unit) -> None:
     path = at(unit, "contacts/segments/new")
     wrong = {"name": "VIPs", "condition": ["tag|is", ""], "value": ["Nenhuma", ""]}

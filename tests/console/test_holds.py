@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from attention import episodes
 from console.forms import local_input
 from crm_whatsapp.db import ClockNow
 from messaging.models import Message
@@ -32,19 +33,23 @@ def test_stopped_campaigns_say_why_and_go_on_at_a_press(browser_client: Client, 
     assert WhatsAppConnection.objects.get().campaigns_held_at is None
 
 
-@pytest.mark.parametrize(("action", "status"), [("send", "queued"), ("drop", "cancelled")])
-def test_what_waited_is_sent_or_dropped_at_a_press(
-    browser_client: Client, unit: Unit, waiting: Message, action: str, status: str
-) -> None:
-    assert "number/waiting" in browser_client.get(at(unit, "number")).text
-    page = browser_client.post(at(unit, "number/waiting"), {"action": action}, follow=True).text
+def test_what_waited_is_sent_at_a_press(browser_client: Client, unit: Unit, waiting: Message) -> None:
+    page = browser_client.post(at(unit, "number/waiting/send"), follow=True).text
     assert "number/waiting" not in page
-    assert Message.objects.get().status == status
+    assert Message.objects.get().due_at is not None
 
 
-def test_another_word_chooses_nothing(browser_client: Client, unit: Unit, waiting: Message) -> None:
-    browser_client.post(at(unit, "number/waiting"), {"action": "burn"})
-    assert Message.objects.get().due_at is None
+@pytest.mark.parametrize("page", ["number", "attention"])
+def test_what_waited_is_dropped_once_that_was_confirmed(
+    browser_client: Client, unit: Unit, waiting: Message, page: str
+) -> None:
+    episodes.observe()
+    dialog = at(unit, "number/waiting/drop")
+    assert f'hx-get="{dialog}"' in browser_client.get(at(unit, page)).text
+    assert "Descartar 1 mensagem?" in browser_client.get(dialog, headers=HTMX).text
+    assert Message.objects.get().status == "queued"
+    assert browser_client.post(dialog, headers=HTMX).headers["HX-Redirect"] == at(unit, "number")
+    assert Message.objects.get().status == "cancelled"
 
 
 def test_what_waited_is_put_off_to_a_time(browser_client: Client, unit: Unit, waiting: Message) -> None:
@@ -57,8 +62,11 @@ def test_what_waited_is_put_off_to_a_time(browser_client: Client, unit: Unit, wa
     assert Message.objects.get().due_at == moment
 
 
-def test_when_nothing_waits_any_more_the_page_of_the_number_says_so(browser_client: Client, unit: Unit) -> None:
-    answer = browser_client.get(at(unit, "number/waiting/later"), headers=HTMX)
+@pytest.mark.parametrize("choice", ["later", "drop"])
+def test_when_nothing_waits_any_more_the_page_of_the_number_says_so(
+    browser_client: Client, unit: Unit, choice: str
+) -> None:
+    answer = browser_client.get(at(unit, f"number/waiting/{choice}"), headers=HTMX)
     assert answer.headers["HX-Redirect"] == at(unit, "number")
 
 
@@ -73,7 +81,7 @@ def test_a_time_that_cannot_be_is_refused_beside_the_field(
     assert Message.objects.get().due_at is None
 
 
-@pytest.mark.parametrize("path", ["number/release", "number/waiting", "number/waiting/later", "settings/number"])
+@pytest.mark.parametrize("path", ["release", "waiting/send", "waiting/later", "waiting/drop"])
 def test_nobody_chooses_for_another_unit(client: Client, unit: Unit, stranger: User, path: str) -> None:  # I7
     client.force_login(stranger)
-    assert client.post(at(unit, path), {"action": "drop"}).status_code == 404
+    assert client.post(at(unit, f"number/{path}")).status_code == 404

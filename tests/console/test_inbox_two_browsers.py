@@ -4,17 +4,14 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from django.db import transaction
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from messaging.inbox import steering
-from messaging.models import Contact, Conversation, Label, Message
-from messaging.services import conversation_change
+from messaging.models import Contact, Conversation, Label
 from tests import factories
 from tests.browser import log_in, needs_chromium, open_page, what_is_wrong
-from tests.console.helpers import at, colleague, message
-from units import live
+from tests.console.helpers import at, colleague, message, tell_of
 from units.models import Unit, User
 from units.services import create_unit
 
@@ -29,10 +26,10 @@ LIVE = 20_000
 
 
 @pytest.fixture
-def other(browser: Browser, server: LiveServer, unit: Unit) -> Iterator[Page]:
+def other(browser: Browser, live_server: LiveServer, unit: Unit) -> Iterator[Page]:
     """Bia's."""
-    watched = open_page(browser, base_url=server.url)
-    log_in(watched.page, server.url, colleague(unit))
+    watched = open_page(browser, base_url=live_server.url)
+    log_in(watched.page, live_server.url, colleague(unit))
     yield watched.page
     assert what_is_wrong(watched) == []
     watched.page.context.close()
@@ -43,14 +40,6 @@ def chat(unit: Unit) -> Conversation:
     made = factories.conversation(unit, name="Marina")
     message(made, "Bom dia", minutes_ago=3)
     return made
-
-
-def arrived(row: Message) -> None:
-    """Tell the open pages of this message."""
-    data = {"conversation_id": str(row.conversation_id), "direction": row.direction, "status": row.status}
-    with transaction.atomic():
-        told = live.Change(unit_id=row.unit_id, kind="message", object_id=row.id, data=data)
-        live.publish([told, conversation_change(row.unit_id, row.conversation_id)])
 
 
 def test_what_one_does_the_other_sees(page: Page, other: Page, unit: Unit, chat: Conversation) -> None:
@@ -79,7 +68,7 @@ def test_what_one_does_the_other_sees(page: Page, other: Page, unit: Unit, chat:
     steering.delete_note(note)
     expect(page.locator(f"#note-{note.pk}")).to_have_count(0, timeout=LIVE)
 
-    arrived(message(chat, "Pode ser quinta"))
+    tell_of(message(chat, "Pode ser quinta"))
     for one in (page, other):
         expect(one.locator("#messages")).to_contain_text("Pode ser quinta", timeout=LIVE)
 
@@ -146,7 +135,8 @@ def test_the_inbox_is_used_by_keys_alone(page: Page, unit: Unit, chat: Conversat
     message(second, "Oi", minutes_ago=9)
     page.goto(at(unit))
     page.keyboard.press("j")
-    page.keyboard.press("j")
+    # With caps lock.
+    page.keyboard.press("J")
     expect(page.locator(f"#row-{second.id} a.row")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#text")).to_be_focused()
@@ -154,10 +144,21 @@ def test_the_inbox_is_used_by_keys_alone(page: Page, unit: Unit, chat: Conversat
     page.keyboard.type("e?")
     expect(page.locator("#text")).to_have_value("e?")
     page.locator("#text").fill("")
-    page.locator("#thread-title").focus()
-    page.keyboard.press("?")
+    # A note stays a note, however often it is asked for.
+    for key, pressed in (("n", "true"), ("n", "true"), ("r", "false")):
+        page.locator("#thread-title").focus()
+        page.keyboard.press(key)
+        expect(page.locator("#note-mode")).to_have_attribute("aria-pressed", pressed)
+        expect(page.locator("#text")).to_be_focused()
+    # "?" as Windows tells of it on an ABNT2 keyboard without its key.
+    page.locator("#thread-title").evaluate("""node => node.dispatchEvent(new KeyboardEvent('keydown', {
+        key: '?', code: 'KeyW', ctrlKey: true, altKey: true, modifierAltGraph: true, bubbles: true, cancelable: true
+    }))""")
     expect(page.get_by_role("dialog")).to_be_visible()
+    for key in ("e", "/"):
+        page.keyboard.press(key)
     page.keyboard.press("Escape")
+    expect(page.locator("#thread-state")).to_have_attribute("data-state", "open")
     page.locator("#thread-title").focus()
     page.keyboard.press("s")
     expect(page.locator("#snooze-menu")).to_be_visible()
@@ -205,7 +206,7 @@ def test_an_open_menu_stays_while_a_colleague_changes_something(
 def test_new_unread_conversations_are_said_aloud(page: Page, unit: Unit, chat: Conversation) -> None:
     page.goto(at(unit, f"conversations/{chat.id}"))
     for name in ("Osvaldo", "Camila"):
-        arrived(message(factories.conversation(unit, name=name)))
+        tell_of(message(factories.conversation(unit, name=name)))
     expect(page.locator("#announcer")).to_have_text(re.compile(r"^2 \w+"), timeout=LIVE)
     expect(page).to_have_title(re.compile(r"^\(2\) Marina"))
 

@@ -3,12 +3,14 @@
 import re
 import struct
 from pathlib import Path
+from shutil import copy
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
 from console import icons
+from crm_whatsapp.static_files import HashedStaticFiles
 from tests import factories
 from tests.console.helpers import HTMX, at, message
 from units.models import Unit
@@ -105,3 +107,24 @@ def test_numbers_in_attributes_have_no_thousands_separator(browser_client: Clien
     for path in (f"conversations/{row.id}", "campaigns"):
         html = browser_client.get(at(unit, path), headers=HTMX).text
         assert not re.search(r'(width|height|viewBox|x|data-[\w-]+)="[^"]*\d\.\d{3}', html.replace("data-order", "o"))
+
+
+def test_every_class_of_the_style_sheets_is_used() -> None:
+    sheets = "".join(sheet.read_text() for sheet in (CONSOLE / "static/console/css").iterdir())
+    named = set(re.findall(r"\.([a-z][\w-]*)(?=[^{}]*\{)", re.sub(r"/\*.*?\*/", "", sheets, flags=re.DOTALL)))
+    files = [file for file in CONSOLE.rglob("*") if file.suffix in (".html", ".js", ".py")]
+    used = {word for file in files for word in re.findall(r"[\w-]+", file.read_text())}
+    # Put together by templates: is-<tone>, av-<number> of an avatar, i<size> of an icon.
+    put_together = re.compile(r"is-(accent|danger|info|neutral|ok|warn)|av-\d|i\d+")
+    assert [name for name in named - used if not put_together.fullmatch(name)] == []
+
+
+def test_a_module_imports_another_by_its_hashed_name(tmp_path: Path) -> None:
+    """Else a browser would go on with what it has kept from before an update."""
+    storage = HashedStaticFiles(location=tmp_path, base_url="/static/")
+    modules = ("search.js", "shared.js")
+    for name in modules:
+        copy(CONSOLE / "static/console/js" / name, tmp_path)
+    list(storage.post_process({name: (storage, name) for name in modules}))
+    (found,) = tmp_path.glob("search.????????????.js")
+    assert re.search(r'from "\./shared\.[0-9a-f]{12}\.js"', found.read_text())

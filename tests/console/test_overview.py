@@ -143,6 +143,7 @@ def test_numbers_and_table_tell_the_same(browser_client: Client, unit: Unit) -> 
     assert page.count('<tr><th scope="row"') == 30
     today = re.findall(r'<tr><th scope="row" class="num">[^<]*</th>(.*?)</tr>', page)[-1]
     assert re.findall(r">([\d.]+)</td>", today)[:2] == ["3", "1"]
+    assert re.findall(r'<span class="num \w*">([^<]*)</span>', page)[-1] == "hoje"
 
 
 @pytest.mark.parametrize(

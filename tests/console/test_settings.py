@@ -29,6 +29,15 @@ def bia(unit: Unit) -> Client:
     return client
 
 
+def test_each_page_has_a_title_of_its_own(browser_client: Client, unit: Unit) -> None:
+    def title(tab: str) -> str:
+        found = re.search("<title>(.*) · Ajustes · ", browser_client.get(at(unit, f"settings/{tab}")).text)
+        return found[1] if found else ""
+
+    tabs = {*re.findall(rf'href="{at(unit, "settings/")}(\w+)"', browser_client.get(at(unit, "settings/number")).text)}
+    assert len({title(tab) for tab in tabs} - {""}) == len(tabs) == 9
+
+
 def test_every_tab_is_there_for_an_owner(browser_client: Client, unit: Unit) -> None:
     page = browser_client.get(at(unit, "settings"), follow=True).text
     assert [tab for tab in TABS if f'href="{at(unit, f"settings/{tab}")}"' in page] == TABS
@@ -181,6 +190,7 @@ def test_an_integration_gets_a_token_that_is_shown_once(browser_client: Client, 
     assert answer.headers["Cache-Control"] == "no-store"
     again = browser_client.get(at(unit, "settings/tokens")).text
     assert "ERP" in again
+    assert "<li>Ver contatos</li>" in again
     assert 'id="secret"' not in again
     token = ApiToken.objects.get()
     assert token.expires_at is not None

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from console.pages import GONE
+from messaging.models import CannedReply
 from tests import factories
-from tests.browser import needs_chromium
+from tests.browser import FORGIVEN, needs_chromium
 from tests.console.helpers import at
 from units.models import ApiToken, Unit
 
@@ -72,7 +74,8 @@ def test_a_token_is_copied_from_the_only_page_that_shows_it(page: Page, unit: Un
     assert secret.startswith(ApiToken.objects.get().prefix)
 
 
-def test_a_reply_that_is_refused_keeps_what_was_typed(page: Page, unit: Unit) -> None:
+@pytest.mark.parametrize("forgiven", [(*FORGIVEN, "404")])
+def test_a_reply_that_is_refused_keeps_what_was_typed_and_one_that_is_gone_says_so(page: Page, unit: Unit) -> None:
     page.goto(at(unit, "settings/replies"))
     page.locator("a[href$='/replies/new']").click()
     dialog = page.locator("dialog")
@@ -83,6 +86,25 @@ def test_a_reply_that_is_refused_keeps_what_was_typed(page: Page, unit: Unit) ->
     dialog.locator("[name=shortcut]").fill("horario")
     dialog.locator("button[type=submit]").click()
     expect(page.locator("main table")).to_contain_text("/horario")
+    page.locator("a[href*='/replies/'][hx-get]:not([href$='new'])").first.click()
+    expect(dialog).to_be_visible()
+    CannedReply.objects.all().delete()
+    dialog.locator("button[type=submit]").click()
+    expect(page.locator("#failure .words")).to_have_text(str(GONE))
+    expect(dialog).to_have_count(0)
+
+
+@phone
+def test_what_became_of_a_long_form_is_in_sight(page: Page, unit: Unit) -> None:
+    page.goto(at(unit, "profile"))
+    page.locator("[name=old_password]").fill("wrong")
+    page.locator("[name=new_password2]").press("Enter")
+    expect(page.locator("[name=old_password]")).to_be_focused()
+    expect(page.locator("#id_old_password_error")).to_be_in_viewport()
+    page.goto(at(unit, "settings/number"))
+    page.locator("[name=daily_cap]").fill("300")
+    page.locator("#pace button").click()
+    expect(page.locator(".banner.ok")).to_be_in_viewport()
 
 
 @phone
@@ -92,6 +114,10 @@ def test_the_overview_opens_its_numbers_as_a_table(page: Page, unit: Unit) -> No
     expect(page.locator("svg[role=img]").first).to_be_visible()
     page.locator("summary").first.click()
     expect(page.locator("details[open] tbody tr")).to_have_count(7)
+    page.emulate_media(media="print")
+    expect(page.locator(".rail")).to_be_hidden()
+    # All of it is on paper, not only what the screen shows.
+    assert page.evaluate("document.documentElement.scrollHeight") > 1_200
 
 
 def test_the_search_of_the_header_is_worked_by_keys(page: Page, unit: Unit) -> None:

@@ -53,7 +53,7 @@ class User(AbstractUser):
     is_integration = models.BooleanField(_("integration"), default=False, db_default=False, editable=False)
 
     theme = models.CharField(_("theme"), max_length=8, choices=Theme, db_default=Theme.AUTO)
-    # Single letters as in `?` of the inbox. Who speaks to the computer turns them off.
+    # Single letters, as `?` in the inbox lists them. People who dictate to the computer turn them off.
     has_shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True, db_default=True)
 
     USERNAME_FIELD = "email"

@@ -13,7 +13,7 @@ from units.roles import Action
 
 
 def validate_time_zone(name: str) -> None:
-    """Raise ValidationError unless `name` is an IANA time zone that PostgreSQL knows too: it reckons the days."""
+    """Raise ValidationError unless `name` is an IANA time zone that PostgreSQL knows too: it counts the days."""
     known = name in available_timezones()
     if known:
         with database.cursor() as cursor:

@@ -126,7 +126,7 @@ def _participants(delivery: Delivery) -> Iterable[ParsedEvent]:
 
 
 def _pairs(elements: Iterable[object]) -> Iterable[ParsedEvent]:
-    """Who takes part in a group is of no use here; which phone and which LID are one person is."""
+    """Which phone and which LID are one person, by the members of a group; the group itself is of no use here."""
     if pairs := [pair for element in elements for pair in read_pairs(element)]:
         yield ContactsChanged(contacts=tuple(pairs))
 

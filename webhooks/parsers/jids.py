@@ -23,7 +23,7 @@ _BARE_GROUP = re.compile(r"\d{7,15}-\d{9,11}", re.ASCII)
 
 
 def parse_jid(value: object) -> ChatAddress | None:
-    """One address, or None when the value is none (a database id, a name, nothing).
+    """One address, or None for anything else (a database id, a name, nothing).
 
     A LID is not a phone. Bare digits, as the EVOLUTION channel and imitations send them, are a phone.
     """

@@ -160,10 +160,6 @@ def _stub(outer: JSONObject, content: Content) -> Content:
     return Content(kind=kind, raw_type=raw_type)
 
 
-# Programs that only a person holds: a message of ours from one of them was no send of ours.
-_PHONES = frozenset({"android", "ios", "desktop"})
-
-
 def read_record_statuses(record: object, *, own_phone: str | None) -> list[MessageStatusChanged]:
     """The receipts in a record's `MessageUpdate`, each once, in the order of progress: the list has no order."""
     outer = mapping(record)

@@ -95,7 +95,7 @@ def _reaction(outer: JSONObject, own_phone: str | None, content: Content) -> Mes
 
 
 def _voter(source: JSONObject) -> ChatAddress | None:
-    """Who voted, of the votes that `pollUpdates` counts up."""
+    """The voter of a vote that `pollUpdates` lists."""
     voters = (voter for option in items(source.get("pollUpdates")) for voter in items(mapping(option).get("voters")))
     return next(filter(None, map(parse_jid, voters)), None)
 

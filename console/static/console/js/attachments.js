@@ -1,7 +1,12 @@
 // Files to send: chosen, pasted or dropped, seen before they go, and told when they are too large. They are uploaded at
-// once, so that "send" finds them there.
+// once, so that "send" finds them there; until they are sent, tray.js keeps them.
+
+import { csrf, parsed } from './shared.js';
+import { dropFile, followTabs, keepFile, keptFiles } from './tray.js';
 
 const tray = new Map();
+// Keys of all that were ever in it: what is on its way may still be kept, and is not to be sent again.
+const known = new Set();
 
 const KINDS = {
   image: ['image/jpeg', 'image/png', 'image/webp', 'image/gif'],
@@ -10,7 +15,9 @@ const KINDS = {
 };
 
 const composer = () => document.getElementById('composer');
+const ownerOf = (form, conversation) => `${form.dataset.person}:${conversation}`;
 const mine = (form) => tray.get(form.dataset.conversation) || [];
+const cannotGo = (upload) => upload.isOver || upload.isEmpty || upload.refusal;
 
 // What the server will take it for; it looks at the bytes, which decide.
 function kindOf(file) {
@@ -37,7 +44,7 @@ class Refused extends Error {
 
 // A file on its way to the server. `uploaded()` is the id it has there, asked as often as one likes.
 class Upload {
-  constructor(form, file, { kind = '', name = file.name } = {}) {
+  constructor(form, file, { kind = '', name = file.name, key = '' } = {}) {
     this.name = name || 'file';
     this.size = file.size;
     this.kind = kind || kindOf(file);
@@ -46,7 +53,7 @@ class Upload {
     this.url = form.dataset.uploads;
     this.asKind = kind;
     // Uploaded again after an answer that was lost, it is the same file.
-    this.key = `${Date.now()}-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
+    this.key = key || `${Date.now()}-${crypto.getRandomValues(new Uint32Array(4)).join('-')}`;
     this.watchers = new Set();
     this.percent = 0;
   }
@@ -64,6 +71,11 @@ class Upload {
 
   abort() {
     this.request?.abort();
+    dropFile(this.key);
+  }
+
+  async keep(form, conversation = form.dataset.conversation) {
+    this.isKept = await keepFile(ownerOf(form, conversation), this);
   }
 
   start() {
@@ -81,6 +93,8 @@ class Upload {
       request.onload = () => {
         const answer = parsed(request.responseText);
         if (request.status < 300 && answer) {
+          this.isUploaded = true;
+          if (this.isSent) dropFile(this.key);
           this.tell(100);
           done(answer.id);
         } else if (request.status < 500) {
@@ -99,32 +113,23 @@ class Upload {
   }
 }
 
-// Of the cookie: since this page was made, a log-in in another tab may have made a new one.
-function csrf() {
-  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
-}
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return null;
-  }
-}
-
 function add(form, files) {
   if (form.classList.contains('is-note')) return;
-  const all = mine(form);
   for (const file of files) {
-    const upload = new Upload(form, file);
-    upload.isOver = file.size > limitOf(form, upload.kind);
-    upload.isEmpty = file.size === 0;
-    if (upload.kind === 'image' && !upload.isOver) upload.picture = URL.createObjectURL(file);
-    all.push(upload);
+    const upload = put(form, new Upload(form, file));
+    if (!cannotGo(upload)) upload.keep(form);
   }
-  tray.set(form.dataset.conversation, all);
   render(form);
   form.elements.text.focus();
+}
+
+function put(form, upload) {
+  known.add(upload.key);
+  upload.isOver = upload.size > limitOf(form, upload.kind);
+  upload.isEmpty = upload.size === 0;
+  if (upload.kind === 'image' && !upload.isOver) upload.picture = URL.createObjectURL(upload.blob);
+  tray.set(form.dataset.conversation, [...mine(form), upload]);
+  return upload;
 }
 
 function drop(form, upload) {
@@ -194,12 +199,13 @@ function row(form, upload) {
 document.addEventListener(
   'composer:files',
   ({ target: form, detail }) => {
-    const stays = (upload) => upload.isOver || upload.isEmpty || upload.refusal;
-    for (const upload of mine(form).filter((each) => !stays(each))) {
+    for (const upload of mine(form).filter((each) => !cannotGo(each))) {
       forget(upload);
       detail.files.push(upload);
+      upload.isSent = true;
+      if (upload.isUploaded) dropFile(upload.key);
     }
-    tray.set(form.dataset.conversation, mine(form).filter(stays));
+    tray.set(form.dataset.conversation, mine(form).filter(cannotGo));
     render(form);
   },
   true,
@@ -208,7 +214,30 @@ document.addEventListener('composer:record', ({ target: form, detail }) => {
   const file = new Upload(form, detail.blob, { kind: 'audio', name: detail.name });
   form.dispatchEvent(new CustomEvent('composer:voice', { bubbles: true, detail: { file } }));
 });
-document.addEventListener('composer:restored', ({ target }) => mine(target).length && render(target), true);
+
+// With what an earlier page has left.
+async function restore(form) {
+  if (mine(form).length) render(form);
+  const files = await keptFiles(ownerOf(form, form.dataset.conversation));
+  const fresh = files.filter(({ key }) => !known.has(key));
+  for (const { blob, name, key } of fresh) put(form, new Upload(form, blob, { name, key })).isKept = true;
+  if (fresh.length) render(form);
+}
+document.addEventListener('composer:restored', ({ target }) => restore(target), true);
+// Sent, or taken out, in another tab.
+followTabs((key) => {
+  for (const [conversation, files] of tray) tray.set(conversation, files.filter((upload) => upload.key !== key));
+  if (composer()) render(composer());
+});
+// It is about to be part of another conversation, which this page goes to.
+document.addEventListener('conversation:became', ({ detail: { was, is } }) => {
+  const form = composer();
+  if (form?.dataset.conversation === was) for (const upload of mine(form)) upload.keep(form, is);
+});
+window.addEventListener('beforeunload', (event) => {
+  const lost = [...tray.values()].flat().some((upload) => !upload.isKept && !cannotGo(upload));
+  if (lost) event.preventDefault();
+});
 
 document.addEventListener('change', ({ target }) => {
   if (target.id !== 'file') return;

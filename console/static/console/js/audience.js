@@ -1,5 +1,7 @@
 // Who receives a campaign: only the fields that the choice asks for, and a search where there is much to choose from.
 
+import { folded } from './shared.js';
+
 const form = document.getElementById('campaign-form');
 // Fewer than this are seen at a glance.
 const MANY = 12;
@@ -11,9 +13,6 @@ function show() {
   }
 }
 
-// Folded as people search: without case and accents.
-const fold = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-
 for (const picker of form.querySelectorAll('[data-filtered]')) {
   const choices = [...picker.querySelectorAll('.choice')];
   if (choices.length < MANY) continue;
@@ -23,8 +22,8 @@ for (const picker of form.querySelectorAll('[data-filtered]')) {
   input.addEventListener('input', (event) => {
     // Nothing has been chosen by it.
     event.stopPropagation();
-    const wanted = fold(input.value);
-    for (const choice of choices) choice.hidden = !fold(choice.textContent).includes(wanted) && !choice.querySelector(':checked');
+    const wanted = folded(input.value);
+    for (const choice of choices) choice.hidden = !folded(choice.textContent).includes(wanted) && !choice.querySelector(':checked');
   });
 }
 

@@ -1,17 +1,16 @@
 // The composer: Enter sends, what is typed survives a reload. What is sent is the outbox's (outbox.js).
 
+import { csrf } from './shared.js';
+
 // Colleagues who look at the conversation are told that somebody is answering, not at each letter.
 const ANSWERING_MS = 4000;
 let answeredAt = 0;
 
 const composer = () => document.getElementById('composer');
 
-// Of the cookie: since this page was made, a log-in in another tab may have made a new one.
-function csrf() {
-  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
-}
-
-// The draft: one for each person and conversation, with what it quotes and whether it is a note.
+// The draft: one for each person and conversation, with what it quotes and whether it is a note. What the browser does not
+// take, because it is full or may not, lives as long as the page.
+const here = new Map();
 
 function draftKey(form) {
   return `draft:${form.dataset.person}:${form.dataset.conversation}`;
@@ -19,11 +18,10 @@ function draftKey(form) {
 
 function keep(form) {
   const draft = { text: form.elements.text.value, note: isNote(form), quote: quoted(form) };
-  if (draft.text || draft.quote) localStorage.setItem(draftKey(form), JSON.stringify(draft));
-  else localStorage.removeItem(draftKey(form));
+  const isKept = write(draftKey(form), draft.text || draft.quote ? draft : null);
   const hint = document.getElementById('composer-hint');
   hint.dataset.usual ??= hint.textContent;
-  hint.textContent = draft.text ? hint.dataset.saved : hint.dataset.usual;
+  hint.textContent = draft.text && isKept ? hint.dataset.saved : hint.dataset.usual;
 }
 
 function restore() {
@@ -41,11 +39,25 @@ function restore() {
 
 function read(key) {
   try {
-    return JSON.parse(localStorage.getItem(key));
+    return here.get(key) || JSON.parse(localStorage.getItem(key));
   } catch {
     return null;
   }
 }
+
+// Whether it outlives the page. An older draft goes first: it must not come back in the place of this one.
+function write(key, draft) {
+  here.delete(key);
+  try {
+    localStorage.removeItem(key);
+    if (draft) localStorage.setItem(key, JSON.stringify(draft));
+    return true;
+  } catch {
+    if (draft) here.set(key, draft);
+    return false;
+  }
+}
+window.addEventListener('beforeunload', (event) => here.size && event.preventDefault());
 
 // It is about to be part of another conversation, which this page goes to: what is half written goes along.
 document.addEventListener('conversation:became', ({ detail: { was, is } }) => {
@@ -54,8 +66,8 @@ document.addEventListener('conversation:became', ({ detail: { was, is } }) => {
   if (!draft) return;
   const key = `draft:${form.dataset.person}:${is}`;
   const text = [read(key)?.text, draft.text].filter(Boolean).join('\n');
-  localStorage.setItem(key, JSON.stringify({ ...draft, text }));
-  localStorage.removeItem(draftKey(form));
+  write(key, { ...draft, text });
+  write(draftKey(form), null);
 });
 
 // Quote and note
@@ -106,7 +118,7 @@ document.addEventListener('outbox:refused', ({ detail: { entry, sentence } }) =>
   if (form?.dataset.conversation !== entry.conversation) {
     const key = `draft:${entry.person}:${entry.conversation}`;
     const draft = read(key) || { note: entry.note };
-    localStorage.setItem(key, JSON.stringify({ ...draft, text: [entry.text, draft.text].filter(Boolean).join('\n') }));
+    write(key, { ...draft, text: [entry.text, draft.text].filter(Boolean).join('\n') });
     return;
   }
   const text = form.elements.text;

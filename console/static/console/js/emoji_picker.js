@@ -1,5 +1,7 @@
 // The emoji: for the text, or as a reaction. The list is loaded when it is opened first.
 
+import { folded } from './shared.js';
+
 const COLUMNS = 8;
 
 let list = null;
@@ -8,10 +10,6 @@ let chosen = null;
 
 const panel = () => document.getElementById('emoji-panel');
 const buttons = () => [...document.querySelectorAll('#emoji-grid button')];
-
-function fold(text) {
-  return text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
-}
 
 async function show(opener, use) {
   chosen = use;
@@ -26,9 +24,9 @@ async function show(opener, use) {
 }
 
 function fill(query) {
-  const words = fold(query).split(' ').filter(Boolean);
+  const words = folded(query).split(' ').filter(Boolean);
   const language = document.documentElement.lang.startsWith('pt') ? 1 : 2;
-  const found = list.filter((row) => words.every((word) => fold(`${row[1]} ${row[2]}`).includes(word)));
+  const found = list.filter((row) => words.every((word) => folded(`${row[1]} ${row[2]}`).includes(word)));
   const fresh = found.map((row, place) => {
     const button = document.createElement('button');
     button.type = 'button';

@@ -1,7 +1,8 @@
 // The inbox around htmx: which conversation is open, moving through the list by keys, what is announced and read.
 
+import { isTyping, keysAreOn } from './shared.js';
+
 const narrow = window.matchMedia('(max-width: 767px)');
-const keysAreOn = document.body.dataset.shortcuts !== 'off';
 
 // The list: one tab stop, arrows or J and K to move, the open one marked.
 function links() {
@@ -27,17 +28,13 @@ function move(from, step) {
   mark();
 }
 
-function isTyping(target) {
-  return target.matches('input, textarea, select, [contenteditable]');
-}
-
 document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (document.querySelector('dialog[open], :popover-open')) return;
+  const isLetter = event.key?.length === 1;
   const inList = event.target.closest('#rows');
-  const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[event.key];
-  const isLetter = event.key.length === 1;
-  if (!step || (isLetter ? !keysAreOn || isTyping(event.target) : !inList)) return;
+  const step = { ArrowDown: 1, ArrowUp: -1, j: 1, k: -1 }[isLetter ? event.key.toLowerCase() : event.key];
+  if (!step || (isLetter ? !keysAreOn() || isTyping(event.target) : !inList)) return;
   event.preventDefault();
   move(inList ? event.target.closest('a.row') : document.querySelector('#rows [aria-current]'), step);
 });
@@ -58,13 +55,22 @@ function opened() {
 // Back in the list, on a phone a page of its own: where it was left.
 document.addEventListener('click', (event) => {
   const back = event.target.closest('[data-back]');
-  if (back) sessionStorage.setItem('left', back.closest('[data-conversation]').dataset.conversation);
+  if (back) keepLeft((storage) => storage.setItem('left', back.closest('[data-conversation]').dataset.conversation));
 });
 
+function keepLeft(use) {
+  try {
+    return use(sessionStorage);
+  } catch {
+    // Full or forbidden: then the list begins at its top.
+    return null;
+  }
+}
+
 function comeBack() {
-  const left = sessionStorage.getItem('left');
+  const left = keepLeft((storage) => storage.getItem('left'));
   if (!left || document.getElementById('messages')) return;
-  sessionStorage.removeItem('left');
+  keepLeft((storage) => storage.removeItem('left'));
   document.querySelector(`#row-${CSS.escape(left)} a.row`)?.focus();
 }
 

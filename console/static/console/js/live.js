@@ -1,7 +1,8 @@
 // Turns the unit's live feed into events on <body>, on which htmx refetches the parts concerned:
 //
 //   live:connection · live:conversations · live:attention · live:needs · live:campaigns · live:campaign-<id> ·
-//   live:conversation-<id> · live:answering-<conversation id> · live:thread-<conversation id>
+//   live:contacts · live:contact-<id> · live:conversation-<id> · live:answering-<conversation id> ·
+//   live:thread-<conversation id>
 //
 // The last one carries the ids of the messages, notes and events that changed. Events of one name are coalesced. Without
 // the stream the feed is asked every 5 s, and the page says so.
@@ -114,6 +115,9 @@ function tell(kind, data) {
     for (const line of [data.note_id, data.event_id]) if (line) announce(`live:thread-${data.id}`, line);
     announce(`live:conversation-${data.id}`);
     announce('live:conversations');
+  } else if (kind === 'contact') {
+    announce(data.many ? 'live:contacts' : `live:contact-${data.id}`);
+    announce('live:conversations');
   } else if (kind === 'answering') {
     announce(`live:answering-${data.id}`);
   } else if (kind === 'connection') {
@@ -191,7 +195,7 @@ function listen() {
   // The browser's own reconnect goes on after the last number that came by the stream.
   source = new EventSource(`${liveUrl}?after=${seq}`, { withCredentials: true });
   source.addEventListener('ready', stopPolling);
-  for (const kind of ['message', 'conversation', 'answering', 'connection', 'campaign', 'attention']) {
+  for (const kind of ['message', 'conversation', 'contact', 'answering', 'connection', 'campaign', 'attention']) {
     source.addEventListener(kind, (event) => {
       const number = Number(event.lastEventId);
       if (number && number <= seq) return;

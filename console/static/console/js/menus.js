@@ -2,6 +2,8 @@
 // until it has closed. A menu with [data-stays] is for several choices. A field with [data-narrows], the id of a list,
 // leaves those of its lines ([data-word]) that have the words typed; Enter takes the first, where no form is sent.
 
+import { folded } from './shared.js';
+
 function items(menu) {
   return [...menu.querySelectorAll('.menu-item')].filter((item) => item.matches('a, button') && item.checkVisibility());
 }
@@ -73,8 +75,6 @@ document.addEventListener('htmx:beforeSwap', (event) => {
     target.parentElement.addEventListener('htmx:afterSettle', again, { once: true });
   }
 });
-
-const folded = (text) => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
 
 // What is typed narrows a menu, and may become a new line of it.
 function narrow(field) {

@@ -1,6 +1,8 @@
 // The menu of a message: by its button, a long touch, or M on the focused message; its letters hold while it is open.
 // And the thread by keys: arrows go from message to message.
 
+import { keysAreOn } from './shared.js';
+
 const LONG_TOUCH_MS = 500;
 
 // The message it is open for. By id: the row may be drawn anew meanwhile.
@@ -153,7 +155,7 @@ document.addEventListener('keydown', (event) => {
     const next = row ? all[all.indexOf(row) + step] : all.at(-1);
     next?.focus();
     next?.scrollIntoView({ block: 'nearest' });
-  } else if (event.key.toLowerCase() === 'm' && document.body.dataset.shortcuts !== 'off') {
+  } else if (event.key.toLowerCase() === 'm' && keysAreOn()) {
     event.preventDefault();
     const wanted = row || all.at(-1);
     if (wanted) open(wanted);

@@ -4,6 +4,8 @@
 // tried again by itself, in the order in which it was written, also after a reload. A note has no such key: after a lost
 // answer a person decides.
 
+import { csrf, parsed } from './shared.js';
+
 const RETRY_MS = [2000, 5000, 10000, 30000];
 const PATIENCE_MS = 30000;
 
@@ -21,16 +23,11 @@ function uuid() {
   return '10000000-1000-4000-8000-100000000000'.replace(/[018]/g, digit);
 }
 
-// Of the cookie: since this page was made, a log-in in another tab may have made a new one.
-function csrf() {
-  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
-}
-
-function read(key) {
+function keys() {
   try {
-    return JSON.parse(localStorage.getItem(key));
+    return Object.keys(localStorage);
   } catch {
-    return null;
+    return [];
   }
 }
 
@@ -81,10 +78,16 @@ function storeKey(entry) {
 }
 
 function store(entry) {
-  // A file that has not been uploaded cannot outlive the page.
+  // A file that has not been uploaded cannot outlive the page; nor what the browser does not take.
+  entry.isHereOnly = true;
   if (entry.file) return;
-  const { state, ...kept } = entry;
-  localStorage.setItem(storeKey(entry), JSON.stringify(kept));
+  const { state, isHereOnly, ...kept } = entry;
+  try {
+    localStorage.setItem(storeKey(entry), JSON.stringify(kept));
+    entry.isHereOnly = false;
+  } catch {
+    // It is sent all the same.
+  }
 }
 
 function put(form, entry) {
@@ -103,7 +106,11 @@ function put(form, entry) {
 
 function remove(entry) {
   if (outbox.includes(entry)) outbox.splice(outbox.indexOf(entry), 1);
-  localStorage.removeItem(storeKey(entry));
+  try {
+    localStorage.removeItem(storeKey(entry));
+  } catch {
+    // Nothing is there.
+  }
   nodes.get(entry.key)?.remove();
   nodes.delete(entry.key);
   failures.delete(entry.conversation);
@@ -235,14 +242,15 @@ window.addEventListener('online', () => {
   failures.clear();
   start();
 });
-window.addEventListener('beforeunload', (event) => outbox.some((entry) => entry.file) && event.preventDefault());
+window.addEventListener('beforeunload', (event) => outbox.some((entry) => entry.isHereOnly) && event.preventDefault());
 
 // What the last page did not get rid of. On the inbox without a conversation nobody's outbox is looked at.
 function reopen() {
   const form = composer();
   if (!form) return;
-  const mine = Object.keys(localStorage).filter((key) => key.startsWith(`outbox:${form.dataset.person}:`));
-  const found = mine.map(read).filter((entry) => entry && !outbox.some(({ key }) => key === entry.key));
+  const mine = keys().filter((key) => key.startsWith(`outbox:${form.dataset.person}:`));
+  const kept = mine.map((key) => parsed(localStorage.getItem(key)));
+  const found = kept.filter((entry) => entry && !outbox.some(({ key }) => key === entry.key));
   // A note may have been saved before the page was left.
   for (const entry of found) if (entry.note) entry.state = 'unknown';
   outbox.push(...found.sort((one, other) => one.at - other.at));

@@ -1,5 +1,7 @@
 // The search of the header: "/" leads to it, arrows go through what was found below it, Esc leads back out.
 
+import { isPlain, isTyping, keysAreOn } from './shared.js';
+
 const field = () => document.getElementById('search-everything');
 const found = () => [...document.querySelectorAll('#search-found a')];
 
@@ -10,9 +12,8 @@ function leave() {
 
 document.addEventListener('keydown', (event) => {
   const { key, target } = event;
-  if (key === '/' && document.body.dataset.shortcuts !== 'off' && !event.defaultPrevented) {
-    const isTyping = target.matches?.('input, textarea, select, [contenteditable]');
-    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (key === '/' && keysAreOn() && !event.defaultPrevented) {
+    if (isTyping(target) || !isPlain(event)) return;
     if (document.querySelector('dialog[open], :popover-open') || !field()) return;
     event.preventDefault();
     // On a narrow screen the field is on a page of its own.

@@ -1,6 +1,8 @@
 // What every page needs: dialogs that arrive by htmx, focus that returns, the title's unread count, and a word when what
 // somebody just did failed to reach us.
 
+import { csrf } from './shared.js';
+
 let opener = null;
 let wasState = '';
 
@@ -30,20 +32,16 @@ document.addEventListener(
   true,
 );
 
-// A log-in in another tab has made a new token: what this page sends carries the one of the cookie, and whose page it is
-// (console/pages.py).
-function token() {
-  return /(?:^|; )csrftoken=([^;]+)/.exec(document.cookie)?.[1] || '';
-}
+// What this page sends carries the token of now, and whose page it is (console/pages.py).
 document.addEventListener('htmx:configRequest', ({ detail }) => {
-  detail.headers['X-CSRFToken'] = token();
-  if (detail.parameters.csrfmiddlewaretoken) detail.parameters.csrfmiddlewaretoken = token();
+  detail.headers['X-CSRFToken'] = csrf();
+  if (detail.parameters.csrfmiddlewaretoken) detail.parameters.csrfmiddlewaretoken = csrf();
 });
 document.addEventListener(
   'submit',
   ({ target }) => {
     const field = target.querySelector('[name=csrfmiddlewaretoken]');
-    if (field) field.value = token();
+    if (field) field.value = csrf();
   },
   true,
 );
@@ -52,11 +50,13 @@ document.addEventListener(
 function fail({ detail }) {
   const event = detail.requestConfig?.triggeringEvent;
   if (!event || event.type.startsWith('live:') || !event.isTrusted) return;
+  // What it asks about is gone.
+  if (detail.xhr?.status === 404) document.querySelector('dialog[open]')?.close();
   const box = document.getElementById('failure');
   const words = box.querySelector('.words');
   box.hidden = false;
-  // Set after it shows, so that it is said aloud. What a role does not allow, or cannot be, the server says in a sentence.
-  const refused = [403, 422].includes(detail.xhr?.status) && detail.xhr.getResponseHeader('Content-Type')?.startsWith('text/plain');
+  // Set after it shows, so that it is said aloud. What a role does not allow, cannot be or is gone, the server says in a sentence.
+  const refused = [403, 404, 422].includes(detail.xhr?.status) && detail.xhr.getResponseHeader('Content-Type')?.startsWith('text/plain');
   words.textContent = refused ? detail.xhr.responseText : words.dataset.text;
 }
 document.addEventListener('htmx:responseError', fail);
@@ -93,6 +93,9 @@ document.addEventListener('change', ({ target }) => {
   const name = target.closest?.('.file-pick')?.querySelector('.file-name');
   if (name) name.textContent = target.files[0]?.name || name.dataset.none;
 });
+
+// What has to be put right is in sight, however long the page.
+document.querySelector('main [aria-invalid="true"]')?.focus();
 
 // What answers a form by its page and not by another address: made anew, it would make a second one.
 const made = document.querySelector('[data-reload]');
