@@ -34,7 +34,7 @@ from units.services import delete_unit
 pytestmark = pytest.mark.django_db
 
 # Of no unit, and open to all: what they show is the same for everybody.
-OPEN = {"healthz", "", "favicon.ico", "api/schema", "api/docs"}
+OPEN = {"healthz", "", "favicon.ico", "api/schema", "api/docs", "admin", "app"}
 ELSEWHERE = ("admin/", "app/", "webhooks/", "static/")
 ROUTES = unit_routes()
 # What a person has in no unit: the list of his units, his tokens.

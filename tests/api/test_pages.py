@@ -14,7 +14,7 @@ from rest_framework.mixins import ListModelMixin
 from rest_framework.test import APIClient
 
 from attention.models import Episode, Kind
-from campaigns.models import Campaign
+from campaigns.models import Campaign, CampaignStatus
 from crm_whatsapp.api import NewestFirstPagination
 from messaging.contacts import consent
 from messaging.models import (
@@ -105,6 +105,7 @@ def _optout(whose: Populated, _number: int) -> None:
 
 def _need(whose: Populated, _number: int) -> None:
     held = factories.campaign(whose.unit, people=1, start=False)
+    Campaign.objects.filter(pk=held.pk).update(status=CampaignStatus.PAUSED, status_reason="it was stopped")
     Episode.objects.create(unit=whose.unit, kind=Kind.HELD, object_id=held.pk)
 
 

@@ -72,8 +72,9 @@ def test_a_machine_that_slept_asks_for_a_new_stream(page: Page, unit: Unit) -> N
         page.clock.fast_forward("08:00:00")
 
 
-def test_back_after_the_log_out_shows_nothing(page: Page, unit: Unit, chat: Conversation) -> None:
+def test_back_after_the_log_out_shows_nothing(page: Page, unit: Unit, chat: Conversation, watched: Watched) -> None:
     page.unroute("**/events?*")
+    page.goto(at(unit, "contacts"))
     page.goto(at(unit, f"conversations/{chat.id}"))
     page.locator("[popovertarget=me-menu]").click()
     page.locator("#me-menu form[action$=logout] button").click()
@@ -83,6 +84,8 @@ def test_back_after_the_log_out_shows_nothing(page: Page, unit: Unit, chat: Conv
     page.clock.pause_at(datetime.now(UTC) + timedelta(hours=1))
     page.go_back(wait_until="commit")
     expect(page.locator("[name=password]")).to_be_visible()
+    # Its stream may have ended before it did: it asks, is refused and leaves, and Back leads to the page before.
+    watched.complaints.clear()
 
 
 def test_a_page_that_the_browser_kept_is_left_at_once_after_the_log_out(

@@ -67,6 +67,9 @@ def test_a_campaign_is_written_rehearsed_steered_and_counted(connected: Stack, p
     connected.sandbox.fail(connected.instance, "nacked")
     before = done(other)
     wait_for(lambda: done(other) > before, what="progress in the other browser")
+    # Told before the number is lost, and what it still had to say with it.
+    failed = "SELECT 1 FROM campaign_recipients WHERE campaign_id = %s AND status = 'failed'"
+    wait_for(lambda: connected.sql(failed, page.url.rpartition("/")[2]), what="WhatsApp's refusal")
 
     other.locator("#campaign-pause").click()
     confirm(other, "Pausar para")

@@ -116,7 +116,8 @@ function tell(kind, data) {
     announce(`live:conversation-${data.id}`);
     announce('live:conversations');
   } else if (kind === 'contact') {
-    announce(data.many ? 'live:contacts' : `live:contact-${data.id}`);
+    // One that has become part of another has nothing left to show: its conversation says where to go.
+    if (!data.merged_into) announce(data.many ? 'live:contacts' : `live:contact-${data.id}`);
     announce('live:conversations');
   } else if (kind === 'answering') {
     announce(`live:answering-${data.id}`);
