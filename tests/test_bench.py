@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bench.__main__ import PARTS
 from crm_whatsapp.launcher.embedded import fresh_environment
 from tests.sandbox_process import ROOT
 
 
+# Groups begin first: two minutes at the very end would be one core's alone.
+@pytest.mark.xdist_group("long")
 def test_every_part_of_the_bench_runs_and_writes_its_figures(tmp_path: Path) -> None:
     written = tmp_path / "results.json"
     command = [sys.executable, "-m", "bench", "--smoke", "--json", str(written)]

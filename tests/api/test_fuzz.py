@@ -25,7 +25,7 @@ from tests.access.routes import model_of
 from tests.access.world import Populated
 from units.models import ApiToken, Role
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.xdist_group("long")]
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "1"))
 PLAN: dict[str, Any] = {"deadline": None, "suppress_health_check": list(HealthCheck), "database": None}
 load_all_checks()

@@ -22,7 +22,7 @@ from messaging.models import Contact, ContactAddress, ContactImport, ImportStatu
 from tests import factories
 from units.models import Unit
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("long")]
 
 ROOT = Path(__file__).parent.parent.parent
 # Three chunks, and some.
