@@ -115,6 +115,16 @@ def test_filters_stay_in_the_address_and_bring_back(page: Page, unit: Unit, chat
     expect(page.locator("#rows a.row")).to_have_count(1)
 
 
+def test_a_search_comes_at_once_with_what_the_list_asks_by_itself(page: Page, unit: Unit, chat: Conversation) -> None:
+    """Both at the same moment are one question, and the pointer over the list holds back only what nobody asked for."""
+    factories.conversation(unit, name="Osvaldo")
+    page.goto(at(unit))
+    page.locator("#rows a.row").first.hover()
+    page.locator("#list-search").evaluate("field => { field.value = 'osval' }")
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('live:conversations'))")
+    expect(page.locator("#rows a.row")).to_have_count(1)
+
+
 def test_several_labels_are_chosen_without_opening_the_menu_again(page: Page, unit: Unit, chat: Conversation) -> None:
     for name in ("Retirada", "Solar"):
         steering.add_label(chat, Label.objects.create(unit=unit, name=name))

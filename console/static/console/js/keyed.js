@@ -12,7 +12,8 @@
 
 let isAsked = false;
 document.addEventListener('htmx:beforeSwap', ({ detail }) => {
-  isAsked = Boolean(detail.requestConfig?.triggeringEvent?.isTrusted);
+  // Also when a live event took the place of the search in the queue: the address then changes with the list.
+  isAsked = detail.requestConfig?.triggeringEvent?.isTrusted || Boolean(detail.xhr?.getResponseHeader('HX-Replace-Url'));
 });
 
 function merge(list, incoming) {
