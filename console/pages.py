@@ -107,7 +107,8 @@ def _compressed(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
 def _not_there(request: ConsoleRequest, missing: Exception) -> HttpResponse:
     """Whoever has a page that shows it is told that it is gone; who follows a link, that it may not be theirs."""
     if not isinstance(missing, Http404):
-        log.info("gone_meanwhile", what=str(missing))
+        # Or a row that has to be there is not, which somebody should see.
+        log.warning("gone_meanwhile", exc_info=missing)
     if request.htmx:
         # For the note over the page (shell.js).
         return HttpResponse(GONE, status=404, content_type="text/plain; charset=utf-8")

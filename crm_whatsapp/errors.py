@@ -56,8 +56,8 @@ class Errors(ExceptionHandler):
             # It says what is missing; those who may not even know that something is there got a 404.
             return Forbidden(str(exc))
         if isinstance(exc, ObjectDoesNotExist):
-            # It was there when the request began.
-            log.info("gone_meanwhile", what=str(exc))
+            # It was there when the request began; or a row that has to be there is not, which somebody should see.
+            log.warning("gone_meanwhile", exc_info=exc)
             return NotFound()
         if isinstance(exc, RequestDataTooBig | TooManyFieldsSent | TooManyFilesSent):
             return TooLarge()
